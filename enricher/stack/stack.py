@@ -1,0 +1,205 @@
+"""The embedded stack: a real OpenSearch and a real Valkey for one user, without installation."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from enricher.stack.distribution import Distribution
+from enricher.stack.errors import ServerStartError
+from enricher.stack.exclusion import exclusive
+from enricher.stack.interruption import Interruption
+from enricher.stack.lock import load_lock
+from enricher.stack.opensearch import OpenSearch
+from enricher.stack.ports import free_port, is_free
+from enricher.stack.processes import end, find, last_lines, launch, listens_on, rotate
+from enricher.stack.settings import Endpoints, ServerStatus, StackStatus
+from enricher.stack.state import ServerState, StackState, StateFile
+from enricher.stack.valkey import Valkey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from enricher.stack.servers import Server
+    from enricher.stack.settings import StackSettings
+
+POLL_S = 0.1
+PATIENCE_TO_END = timedelta(seconds=30)
+LOG_LINES_SHOWN = 20
+START_ATTEMPTS = 3
+
+
+def _say_nothing(message: str) -> None:
+    del message
+
+
+class Stack:
+    """The servers of one data directory.
+
+    Every method may be called by any process of the user at any time: the state file tells what
+    runs, and a lock keeps two commands from changing it at once.
+    """
+
+    def __init__(self, settings: StackSettings) -> None:
+        self._settings = settings
+        self._state_file = StateFile(settings.data_dir / "stack.json")
+        self._lock_path = settings.data_dir / ".stack.lock"
+        distribution = Distribution(load_lock(), settings.cache_dir)
+        self._valkey = Valkey(settings)
+        self._opensearch = OpenSearch(settings, distribution)
+        self._servers: tuple[Server, ...] = (self._valkey, self._opensearch)
+
+    def up(self, report: Callable[[str], None] = _say_nothing) -> Endpoints:
+        """Start what does not run yet and wait until it answers.
+
+        When that fails, or is interrupted, the servers that this call started are ended again.
+
+        Args:
+            report: Told in a few words what is going on.
+
+        Raises:
+            ServerStartError: A server does not start; the error has the end of its log.
+            DownloadError: A file of the server cannot be had.
+            ChecksumError: A file of the server is not what it should be.
+            StackError: Something else is in the way; the message says what.
+        """
+        with Interruption() as interruption, self._exclusive(report):
+            state = self._alive()
+            before = dict(state.servers)
+            missing = [server for server in self._servers if server.name not in before]
+            try:
+                for server in missing:
+                    server.prepare(report)
+                for server in missing:
+                    self._start(server, interruption)
+                for server in self._servers:
+                    self._await(server, report, interruption)
+            except BaseException:
+                with interruption.held():
+                    self._end(set(self._state_file.read().servers) - set(before))
+                raise
+            return self._endpoints(self._state_file.read())
+
+    def down(self) -> None:
+        """End the servers and wait until they are gone; their data stays."""
+        if not self._settings.data_dir.is_dir():
+            return
+        with Interruption() as interruption, self._exclusive(_say_nothing), interruption.held():
+            self._end(set(self._state_file.read().servers))
+
+    @contextmanager
+    def running(self) -> Iterator[Endpoints]:
+        """Have the stack up in a block, and down after it, whatever happens there."""
+        with Interruption():
+            try:
+                yield self.up()
+            finally:
+                self.down()
+
+    def endpoints(self) -> Endpoints | None:
+        """Say where the servers answer; None unless all of them were started and still run."""
+        state = self._alive()
+        ready = all(
+            server.name in state.servers and state.servers[server.name].ready
+            for server in self._servers
+        )
+        return self._endpoints(state) if ready else None
+
+    def status(self) -> StackStatus:
+        """Look at every server now: its process, and whether it answers."""
+        state = self._alive()
+        now = datetime.now(tz=UTC)
+        return StackStatus(
+            tuple(_status(server, state.servers.get(server.name), now) for server in self._servers),
+            now,
+        )
+
+    @contextmanager
+    def _exclusive(self, report: Callable[[str], None]) -> Iterator[None]:
+        # It holds CloudTrail records: for its owner only.
+        self._settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        waiting = "Another command is at work on this stack; waiting for it"
+        with exclusive(self._lock_path, lambda: report(waiting)):
+            yield
+
+    def _alive(self) -> StackState:
+        servers = self._state_file.read().servers
+        return StackState({name: s for name, s in servers.items() if find(s.process)})
+
+    def _endpoints(self, state: StackState) -> Endpoints:
+        return Endpoints(
+            opensearch_url=self._opensearch.url(state.servers[self._opensearch.name].port),
+            redis_url=self._valkey.url(state.servers[self._valkey.name].port),
+        )
+
+    def _remember(self, name: str, server: ServerState) -> None:
+        self._state_file.write(StackState({**self._alive().servers, name: server}))
+
+    def _start(self, server: Server, interruption: Interruption) -> None:
+        port = free_port(server.preferred_port)
+        command = server.command(port)
+        rotate(server.log_path)
+        # A signal between the start and the note of it would leave a process that nobody knows.
+        with interruption.held():
+            process = launch(
+                command,
+                directory=server.directory,
+                log_path=server.log_path,
+                environment=server.environment(),
+            )
+            self._remember(server.name, ServerState(process, port))
+
+    def _await(
+        self, server: Server, report: Callable[[str], None], interruption: Interruption
+    ) -> None:
+        for attempt in range(1, START_ATTEMPTS + 1):
+            state = self._state_file.read().servers[server.name]
+            if state.ready:
+                return
+            report(f"Waiting for {server.name} on port {state.port}")
+            reason = self._wait_until_ready(server, state)
+            if reason is None:
+                self._remember(server.name, replace(state, ready=True))
+                return
+            # Between our look at the port and the server's, somebody else took it: take another.
+            taken = find(state.process) is None and not is_free(state.port)
+            if not taken or attempt == START_ATTEMPTS:
+                lines = last_lines(server.log_path, LOG_LINES_SHOWN)
+                raise ServerStartError(server.name, reason, str(server.log_path), lines)
+            self._start(server, interruption)
+
+    def _wait_until_ready(self, server: Server, state: ServerState) -> str | None:
+        deadline = time.monotonic() + self._settings.start_timeout.total_seconds()
+        while time.monotonic() < deadline:
+            process = find(state.process)
+            if process is None:
+                return "stopped while it was starting"
+            if listens_on(process, state.port) and server.version(state.port):
+                return None
+            time.sleep(POLL_S)
+        return f"did not answer within {self._settings.start_timeout.total_seconds():.0f} s"
+
+    def _end(self, names: set[str]) -> None:
+        servers = self._state_file.read().servers
+        end([servers[name].process for name in names], patience=PATIENCE_TO_END)
+        remaining = {name: server for name, server in servers.items() if name not in names}
+        self._state_file.write(StackState(remaining))
+
+
+def _status(server: Server, state: ServerState | None, now: datetime) -> ServerStatus:
+    if state is None:
+        return ServerStatus(server.name, False, None, None, None, None, server.log_path)
+    version = server.version(state.port)
+    began = datetime.fromtimestamp(state.process.created_at, tz=UTC)
+    return ServerStatus(
+        name=server.name,
+        running=version is not None,
+        pid=state.process.pid,
+        url=server.url(state.port),
+        version=version,
+        uptime=now - began,
+        log_path=server.log_path,
+    )
