@@ -1,0 +1,1 @@
+"""Enrichment cases: records in, answers out."""
