@@ -1,0 +1,1 @@
+"""Invented trails of an invented organization, with the truth known by construction."""
