@@ -1,0 +1,1 @@
+"""The format: log files and their layout, records, callers, times, ARNs. Pure."""

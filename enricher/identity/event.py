@@ -1,0 +1,264 @@
+"""The answer for one record, in the shape of the document (design §4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from enricher.cloudtrail.arn import parse_arn, role_name
+from enricher.cloudtrail.caller import Caller
+from enricher.cloudtrail.record import Record
+from enricher.cloudtrail.times import format_time
+from enricher.identity import keys
+from enricher.identity.access import access_of
+from enricher.identity.facts import Issuance, Keyed, KeyCreation
+from enricher.identity.hops import first_session
+from enricher.identity.model import Confidence, Hop, Kind, Lineage, Origin, Principal, present
+from enricher.identity.origins import aws_service, iam_user, nobody, resolved, root_user, unknown
+from enricher.identity.resolve import Resolver
+from enricher.identity.sessions import (
+    NO_SESSION_TYPES,
+    credential_id,
+    event_session_id,
+    group_id,
+)
+from enricher.identity.signer import SESSION_STARTS, signer
+
+_KIND_OF_SESSION = {"AssumedRole": "role", "IAMUser": "user", "Root": "root", "Role": "role"}
+_SERVICE_RECORDS = frozenset({"awsserviceevent", "awscloudtrailinsight"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Origin, chain, session, credential and access of one record.
+
+    Attributes:
+        fields: The part of ``enriched`` that this answer fills, JSON-ready.
+        waiting: Evidence keys that came back empty and whose arrival would change the answer.
+        watched: Keys whose arrival would add a detail, without the answer waiting for it.
+        notes: Findings for ``enriched.notes``.
+    """
+
+    fields: dict[str, Any]
+    waiting: frozenset[str]
+    watched: frozenset[str]
+    notes: frozenset[str]
+
+
+def resolve_record(
+    record: Record, facts: Iterable[Keyed], resolver: Resolver, *, window_closed: bool
+) -> Identity:
+    """Answer for one record: the one pure function behind pipeline, commands and tests.
+
+    Args:
+        record: The record.
+        facts: The facts that the record itself states (``extract.facts_of``).
+        resolver: The evidence, and what is known already of its credentials.
+        window_closed: No more evidence is waited for (rulings 15, 16).
+    """
+    caller = signer(record)
+    lineage = _lineage(record, caller, resolver)
+    access = access_of(record, lineage, resolver.evidence)
+    notes = lineage.notes | access.notes | _record_notes(record)
+    waiting = lineage.waiting
+    return Identity(
+        fields={
+            "state": _state(lineage.origin, waiting, window_closed=window_closed),
+            **({"waiting_for": sorted(waiting)} if waiting and not window_closed else {}),
+            "origin": _origin(record, caller, lineage.origin),
+            "chain": [hop.document() for hop in lineage.hops],
+            "chain_depth": len(lineage.hops),
+            "chain_text": _chain_text(caller, lineage),
+            "session": _session(record, caller, lineage, facts, window_closed=window_closed),
+            **_credential(caller, resolver),
+            "access": present(
+                {
+                    "mode": access.event.mode.value,
+                    "subtype": access.event.subtype,
+                    "session_mode": access.session.mode.value,
+                    "console": access.event.mode.value == "console",
+                    "confidence": access.event.confidence.word,
+                    "evidence": list(access.event.codes) or None,
+                    "tool": access.tool,
+                }
+            ),
+        },
+        waiting=waiting,
+        watched=_watched(caller),
+        notes=notes,
+    )
+
+
+def _lineage(record: Record, caller: Caller, resolver: Resolver) -> Lineage:
+    """Find where the caller came from; failed sign-ins and bare service records are told apart."""
+    if is_failed_sign_in(record):
+        return first_session(_failed_sign_in(caller), complete=False)
+    if not caller.type and not caller.principal_id and not caller.arn:
+        service = caller.invoked_by or (
+            record.event_source if record.event_type in _SERVICE_RECORDS else None
+        )
+        if service:
+            return first_session(resolved(aws_service(service), "L0", Confidence.EXACT))
+    if caller.type == "Unknown" and record.service in ("sso", "signin", "sso-oauth"):
+        name = caller.user_name
+        if name and not caller.user_id:
+            user = Principal(kind=Kind.IDC_USER, name=name, account_id=caller.account_id, human=True)
+            return first_session(resolved(user, "L0", Confidence.STRONG))
+    return resolver.record_lineage(record, caller)
+
+
+def is_failed_sign_in(record: Record) -> bool:
+    """Whether somebody tried to sign in, switch or renew, and did not succeed."""
+    return record.failed and record.service == "signin" and record.event_name in SESSION_STARTS
+
+
+def _failed_sign_in(caller: Caller) -> Origin:
+    """Name what AWS named; nobody proved to be it (rulings 3)."""
+    if caller.type == "Root":
+        principal = root_user(caller.account_id, caller.partition)
+    elif caller.type == "IAMUser":
+        principal = iam_user(caller, human=None)
+    else:
+        principal = nobody(caller)
+    return unknown(principal, "failed-sign-in")
+
+
+def _state(origin: Origin, waiting: frozenset[str], *, window_closed: bool) -> str:
+    """Give the state (rulings 15); with nothing to wait for, the window is closed as it were."""
+    if waiting and not window_closed:
+        return "pending"
+    return "final" if origin.settled else "unresolved"
+
+
+def _origin(record: Record, caller: Caller, origin: Origin) -> dict[str, Any]:
+    evidence = origin.evidence or ((record.event_id,) if origin.settled else ())
+    via = caller.invoked_by if caller.type != "AWSService" else None
+    return present(
+        {
+            "status": origin.status.value,
+            **origin.principal.document(),
+            "rule": origin.rule,
+            "confidence": origin.confidence.word,
+            "reason": origin.reason,
+            "candidates": [c.document() for c in origin.candidates] or None,
+            "missing": origin.missing.document() if origin.missing and not origin.settled else None,
+            "evidence": list(evidence) or None,
+            "acting_as": origin.acting_as,
+            "via_service": via,
+        }
+    )
+
+
+def _chain_text(caller: Caller, lineage: Lineage) -> str:
+    """Spell the chain for people, e.g. ``alice → Admin@111122223333``."""
+    principal = lineage.origin.principal
+    first = principal.name or principal.id or principal.arn or principal.kind.value
+    steps = [_hop_label(hop) for hop in lineage.hops]
+    if not steps and caller.type == "AssumedRole" and principal.kind is not Kind.UNKNOWN_ISSUER:
+        steps = [f"{caller.role_name}@{caller.account_id}"]
+    return " → ".join([first, *steps])
+
+
+def _hop_label(hop: Hop) -> str:
+    parsed = parse_arn(hop.arn)
+    name = role_name(hop.arn) or (parsed.name if parsed else None) or hop.via
+    return f"{name}@{hop.account_id}"
+
+
+def _session(
+    record: Record,
+    caller: Caller,
+    lineage: Lineage,
+    facts: Iterable[Keyed],
+    *,
+    window_closed: bool,
+) -> dict[str, Any]:
+    session_id, kind, began_at = _own_session(record, caller, lineage, window_closed=window_closed)
+    key = caller.access_key_id
+    mfa = lineage.mfa if lineage.mfa is not None else _mfa_used(record)
+    has_session = session_id is not None
+    return present(
+        {
+            "id": session_id,
+            "credential_id": credential_id(session_id, key) if session_id and key else None,
+            "root_id": (lineage.root_id or session_id) if has_session else None,
+            "root_complete": lineage.root_complete if has_session else None,
+            "parent_id": lineage.parent_id if has_session else None,
+            "kind": kind,
+            "name": caller.session_name or caller.user_name,
+            "principal_arn": caller.arn,
+            "started_at": format_time(began_at) if began_at else None,
+            "mfa": mfa,
+            "issued_id": _issued_session(facts, caller),
+            "continues": lineage.continues,
+            "sign_in_session": caller.sign_in_session,
+        }
+    )
+
+
+def _own_session(
+    record: Record, caller: Caller, lineage: Lineage, *, window_closed: bool
+) -> tuple[str | None, str | None, datetime | None]:
+    """Give the id, kind and start of the record's own session (rulings 17)."""
+    if is_failed_sign_in(record) or record.event_name == "CheckMfa":
+        return None, "attempt", None
+    if caller.type in NO_SESSION_TYPES:
+        return None, None, None
+    if lineage.session_id is None:
+        return event_session_id(record.document_id), "event", None
+    if caller.created_at is None:
+        return lineage.session_id, "synthetic", None
+    if lineage.fas_derived and window_closed:
+        return lineage.session_id, "fas_derived", caller.created_at
+    kind = _KIND_OF_SESSION.get(caller.type, "federated")
+    return lineage.session_id, kind, caller.created_at
+
+
+def _mfa_used(record: Record) -> bool | None:
+    used = record.extra.get("MFAUsed")
+    return used == "Yes" if isinstance(used, str) else None
+
+
+def _issued_session(facts: Iterable[Keyed], caller: Caller) -> str | None:
+    """Give the id of the session that the record began for somebody else."""
+    for _, fact in facts:
+        if isinstance(fact, Issuance) and fact.access_key_id and fact.event_name != "GetSigninToken":
+            if not (fact.account_id and fact.principal_id):
+                return None
+            parsed = parse_arn(fact.arn)
+            partition = parsed.partition if parsed else caller.partition
+            return group_id(partition, fact.account_id, fact.principal_id, fact.at)
+    return None
+
+
+def _credential(caller: Caller, resolver: Resolver) -> dict[str, Any]:
+    """Say who created a long-term key: that is how back doors are traced (identity.md §1.13)."""
+    if not caller.has_long_term_key or caller.access_key_id is None:
+        return {}
+    facts = resolver.evidence.facts(keys.long_term(caller.access_key_id))
+    created = [fact for fact in facts if isinstance(fact, KeyCreation)]
+    if not created:
+        return {}
+    first = min(created, key=lambda fact: (fact.at, fact.event_id))
+    return {
+        "credential": present(
+            {"created_by": first.creator_arn, "created_event": first.event_id}
+        )
+    }
+
+
+def _watched(caller: Caller) -> frozenset[str]:
+    if caller.has_long_term_key and caller.access_key_id:
+        return frozenset({keys.long_term(caller.access_key_id)})
+    return frozenset()
+
+
+def _record_notes(record: Record) -> frozenset[str]:
+    notes = set()
+    if record.foreign_source:
+        notes.add("foreign_event_source")
+    if not record.has_event_id:
+        notes.add("no_event_id")
+    return frozenset(notes)

@@ -1,0 +1,148 @@
+"""All facts at hand, by key; and the copies of one issuance merged into one (rule L2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from enricher.identity.facts import Fact, Issuance, Keyed, Sighting, supersedes
+
+
+class Evidence(Protocol):
+    """Facts that can be looked up by key. Whoever resolves reads it and never writes it."""
+
+    def facts(self, key: str) -> Sequence[Fact]:
+        """Give all facts under a key, in the order of their ids; none where there are none."""
+        ...
+
+
+class EvidenceInMemory:
+    """Evidence in a dictionary: for the offline command, for tests, and as a batch's snapshot."""
+
+    def __init__(self, keyed: Iterable[Keyed] = ()) -> None:
+        self._by_key: dict[str, dict[str, Fact]] = {}
+        self._sorted: dict[str, tuple[Fact, ...]] = {}
+        self.publish(keyed)
+
+    def publish(self, keyed: Iterable[Keyed]) -> None:
+        """Add facts; one that is known already changes nothing."""
+        for key, fact in keyed:
+            known = self._by_key.setdefault(key, {})
+            old = known.get(fact.fact_id)
+            if old is None or supersedes(fact, old):
+                known[fact.fact_id] = fact
+                self._sorted.pop(key, None)
+
+    def facts(self, key: str) -> Sequence[Fact]:
+        """Give all facts under a key, in the order of their ids."""
+        found = self._sorted.get(key)
+        if found is None:
+            known = self._by_key.get(key)
+            if known is None:
+                return ()
+            found = tuple(known[fact_id] for fact_id in sorted(known))
+            self._sorted[key] = found
+        return found
+
+
+class EvidenceSnapshot(EvidenceInMemory):
+    """Evidence loaded for one batch, which notes what it was asked for and has not loaded.
+
+    A resolver that meets a key that is not loaded goes on as if there were no fact; the use case
+    loads what was ``wanted`` and resolves again, until nothing more is wanted.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loaded: set[str] = set()
+        self.wanted: set[str] = set()
+
+    def load(self, found: Iterable[tuple[str, Sequence[Fact]]]) -> None:
+        """Take in what the store holds for keys, also that it holds nothing."""
+        for key, facts in found:
+            self._loaded.add(key)
+            self.wanted.discard(key)
+            self.publish(Keyed(key, fact) for fact in facts)
+
+    def facts(self, key: str) -> Sequence[Fact]:
+        """Give the facts loaded under a key, and note the key if it was not loaded."""
+        if key not in self._loaded:
+            self.wanted.add(key)
+        return super().facts(key)
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One issuance with all its copies: the richest caller, and every event that proves it."""
+
+    fact: Issuance
+    evidence: tuple[str, ...]
+    internal: bool
+    switched_from: str | None
+
+    @property
+    def caller_in_full(self) -> bool:
+        """Whether the caller's own account's copy is there (identity.md §1.3)."""
+        return self.fact.caller.type not in ("AWSAccount", "")
+
+
+def issuances(facts: Iterable[Fact]) -> list[Issuance]:
+    """Pick the issuances among facts."""
+    return [fact for fact in facts if isinstance(fact, Issuance)]
+
+
+def sightings(facts: Iterable[Fact]) -> list[Sighting]:
+    """Pick the sightings among facts."""
+    return [fact for fact in facts if isinstance(fact, Sighting)]
+
+
+def merge_copies(found: Iterable[Issuance]) -> list[Issue]:
+    """Merge the copies of each issuance (rules L2, L2b of identity.md §2.2).
+
+    Copies share ``sharedEventID``, or ``requestID`` and key; a service's own record of the
+    credentials that it handed out is a copy of STS's record of the same key.
+    """
+    groups: list[list[Issuance]] = []
+    for fact in found:
+        matching = [group for group in groups if any(_same_call(fact, other) for other in group)]
+        merged = [fact, *(other for group in matching for other in group)]
+        groups = [group for group in groups if group not in matching]
+        groups.append(merged)
+    return sorted((_merged(group) for group in groups), key=lambda issue: issue.evidence)
+
+
+def _same_call(one: Issuance, other: Issuance) -> bool:
+    if one.event_id == other.event_id:
+        return True
+    if one.access_key_id != other.access_key_id:
+        return False
+    if one.shared_event_id and one.shared_event_id == other.shared_event_id:
+        return True
+    if one.request_id and one.request_id == other.request_id:
+        return True
+    return (
+        one.service is not None
+        and one.service == other.service
+        and one.access_key_id is not None
+        and one.event_name != other.event_name
+    )
+
+
+def _merged(group: list[Issuance]) -> Issue:
+    ranked = sorted(group, key=lambda fact: (-_richness(fact), fact.event_id))
+    return Issue(
+        fact=ranked[0],
+        evidence=tuple(sorted({fact.event_id for fact in group})),
+        internal=any(fact.internal for fact in group),
+        switched_from=next((f.switched_from for f in ranked if f.switched_from), None),
+    )
+
+
+def _richness(fact: Issuance) -> int:
+    """Rank copies: the one that names the caller in full, then the one that knows more."""
+    caller = fact.caller
+    score = 0 if caller.type in ("AWSAccount", "") else 8
+    score += 4 if caller.created_at or caller.access_key_id else 0
+    score += 2 if fact.workload_provider else 0
+    return score + (1 if fact.principal_id else 0)

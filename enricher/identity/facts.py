@@ -1,0 +1,141 @@
+"""Facts: what one record says about credentials and sessions. Frozen, with a wire form.
+
+A fact is stored under one or more evidence keys (``keys.py``), at most once per ``fact_id``: to
+publish it twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+
+from enricher.cloudtrail.caller import Caller
+
+
+class Issuance(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="issuance"):
+    """One successful call that began a session, with or without a key that we get to see.
+
+    Attributes:
+        event_name: ``AssumeRole``, ``ConsoleLogin``, ``SwitchRole`` … (identity.md §1.1).
+        at: ``eventTime``; equals the session's ``creationDate``.
+        caller: Who asked for it.
+        principal_id: Whom it makes the holder; None where the record does not say.
+        access_key_id: The issued key; None for sign-ins.
+        internal: AWS's own console backend made the call: the key is never seen again (§1.5).
+        service: The AWS service that obtained it for a workload or for itself.
+        workload: What the service says of the workload: its stable id and its kind.
+        switched_from: ``SwitchFrom`` of a console switch: ARN of who switched.
+        source_identity: The value that this call set.
+        shared_event_id, request_id: What copies of the call in other accounts share.
+    """
+
+    event_name: str
+    event_id: str
+    at: datetime
+    caller: Caller
+    account_id: str | None = None
+    principal_id: str | None = None
+    arn: str | None = None
+    role_arn: str | None = None
+    access_key_id: str | None = None
+    expires_at: datetime | None = None
+    internal: bool = False
+    service: str | None = None
+    workload_kind: str | None = None
+    workload_id: str | None = None
+    workload_name: str | None = None
+    workload_provider: str | None = None
+    switched_from: str | None = None
+    sign_in_session: str | None = None
+    source_identity: str | None = None
+    mfa: bool | None = None
+    shared_event_id: str | None = None
+    request_id: str | None = None
+
+    @property
+    def fact_id(self) -> str:
+        return self.event_id
+
+
+class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="sighting"):
+    """A record of that caller exists: a copy of a shared event, a grant, a tool call, a stamp."""
+
+    event_name: str
+    event_id: str
+    at: datetime
+    caller: Caller
+
+    @property
+    def fact_id(self) -> str:
+        return self.event_id
+
+
+class KeyCreation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="key"):
+    """Somebody created a long-term key."""
+
+    event_id: str
+    at: datetime
+    creator_arn: str | None = None
+
+    @property
+    def fact_id(self) -> str:
+        return self.event_id
+
+
+class Naming(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="naming"):
+    """A unique id bore this ARN at this time; of several, the one that appeared last counts."""
+
+    arn: str
+    at: datetime
+
+    @property
+    def fact_id(self) -> str:
+        return self.arn
+
+
+class Mark(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="mark"):
+    """A bare statement: a key was used on a day, an endpoint belongs to AWS."""
+
+    value: str
+
+    @property
+    def fact_id(self) -> str:
+        return self.value
+
+
+Fact: TypeAlias = Issuance | Sighting | KeyCreation | Naming | Mark
+
+
+class Keyed(NamedTuple):
+    """A fact under the key where it is looked up."""
+
+    key: str
+    fact: Fact
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER: msgspec.json.Decoder[Fact] = msgspec.json.Decoder(Fact)
+
+
+def encode_fact(fact: Fact) -> bytes:
+    """Give the wire form: JSON, with a type tag, defaults left out."""
+    return _ENCODER.encode(fact)
+
+
+def decode_fact(wire: bytes) -> Fact:
+    """Read the wire form.
+
+    Raises:
+        msgspec.ValidationError: If it is not a fact of this version.
+    """
+    return _DECODER.decode(wire)
+
+
+def supersedes(new: Fact, old: Fact) -> bool:
+    """Whether a fact replaces one with the same id: namings keep the earliest sighting.
+
+    Everything else is equal by construction, so that the order of publishing does not matter.
+    """
+    return isinstance(new, Naming) and isinstance(old, Naming) and new.at < old.at

@@ -1,0 +1,60 @@
+"""All records, all evidence, at once: what every other way of delivery must end with.
+
+The offline command and the tests use it: read everything, build the evidence in memory, close the
+window, resolve each (design §5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from enricher.cloudtrail.record import Record
+from enricher.identity.event import resolve_record
+from enricher.identity.evidence import EvidenceInMemory
+from enricher.identity.extract import facts_of
+from enricher.identity.resolve import Resolver
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One record and its enrichment."""
+
+    document_id: str
+    record: Mapping[str, Any]
+    enriched: dict[str, Any]
+
+
+def enrich_all(
+    records: Iterable[Mapping[str, Any]], *, window_closed: bool = True
+) -> list[Event]:
+    """Enrich records with the evidence that they hold together.
+
+    Args:
+        records: Raw records, in any order; a record delivered twice counts once.
+        window_closed: False answers as if more evidence might come.
+
+    Returns:
+        One event for each distinct record, in the order of first delivery.
+
+    Raises:
+        RecordError: If a record is no object or has no readable ``eventTime``.
+    """
+    distinct: dict[str, Record] = {}
+    for raw in records:
+        record = Record(dict(raw))
+        distinct.setdefault(record.document_id, record)
+    stated = {document_id: facts_of(record) for document_id, record in distinct.items()}
+    evidence = EvidenceInMemory(keyed for facts in stated.values() for keyed in facts)
+    resolver = Resolver(evidence)
+    events = []
+    for document_id, record in distinct.items():
+        identity = resolve_record(
+            record, stated[document_id], resolver, window_closed=window_closed
+        )
+        enriched = dict(identity.fields)
+        if identity.notes:
+            enriched["notes"] = sorted(identity.notes)
+        events.append(Event(document_id=document_id, record=record.raw, enriched=enriched))
+    return events
