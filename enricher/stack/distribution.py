@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Goes into the name of the directory: raise it when the same files are put together differently.
 LAYOUT_REVISION = 1
+ASSEMBLY_PREFIX = ".assemble-"
 
 
 class Distribution:
@@ -68,8 +69,10 @@ class Distribution:
     def _assemble(self, report: Callable[[str], None]) -> None:
         cache = ArtifactCache(self._cache_dir / "artifacts", self._source)
         files = cache.fetch_all(self._lock.artifacts(security=self._security), report)
+        for abandoned in self._cache_dir.glob(f"{ASSEMBLY_PREFIX}*"):  # it was killed there
+            shutil.rmtree(abandoned, ignore_errors=True)
         # Built beside its place and renamed: a directory of that name is always complete.
-        with tempfile.TemporaryDirectory(prefix=".assemble-", dir=self._cache_dir) as temporary:
+        with tempfile.TemporaryDirectory(prefix=ASSEMBLY_PREFIX, dir=self._cache_dir) as temporary:
             home = Path(temporary) / "home"
             (home / "plugins").mkdir(parents=True)
             _place(self._lock.lib, files, home / "lib")

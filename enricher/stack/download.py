@@ -6,12 +6,9 @@ import hashlib
 import os
 import tempfile
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-
-from maven_artifact import Artifact, Downloader
 
 from enricher.stack.errors import ChecksumError, DownloadError
 
@@ -23,8 +20,10 @@ if TYPE_CHECKING:
 PARALLEL_DOWNLOADS = 8
 ATTEMPTS = 4
 CONNECT_TIMEOUT_S = 15
-READ_TIMEOUT_S = 60
+READ_TIMEOUT_S = 30
 CHUNK_BYTES = 1 << 16
+REPORTS = 10
+PART_PREFIX = ".part-"
 
 
 class Source(Protocol):
@@ -46,20 +45,24 @@ class MavenCentral:
     of the repository (address, layout, requests) is used.
     """
 
-    def __init__(self) -> None:
-        self._downloader = Downloader()
-
     def chunks(self, coordinates: str) -> Iterator[bytes]:
         """Give the content of a file piece by piece."""
-        url = self._downloader.resolver.uri_for_artifact(Artifact.parse(coordinates))
+        # Here, since it takes long to import and only the first start of all needs it.
+        from maven_artifact import Artifact, Downloader  # noqa: PLC0415
+
+        downloader = Downloader()
+        url = downloader.resolver.uri_for_artifact(Artifact.parse(coordinates))
         timeout = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
-        request = self._downloader.requestor.request
+        request = downloader.requestor.request
         with request(url, _raise, stream=True, timeout=timeout) as response:
             yield from response.iter_content(chunk_size=CHUNK_BYTES)
 
 
 class ArtifactCache:
-    """Downloaded files, named by their content, so that any number of checkouts can share them."""
+    """Downloaded files, named by their content, so that any number of checkouts can share them.
+
+    One process at a time may fetch into it; the caller sees to that.
+    """
 
     def __init__(self, directory: Path, source: Source | None = None) -> None:
         """Use ``directory``, which need not exist; files that it lacks come from ``source``."""
@@ -81,6 +84,8 @@ class ArtifactCache:
             DownloadError: The network failed, several times.
         """
         self._directory.mkdir(parents=True, exist_ok=True)
+        for part in self._directory.glob(f"{PART_PREFIX}*"):  # of a download that was killed
+            part.unlink(missing_ok=True)
         wanted = dict.fromkeys(artifacts)
         missing = [artifact for artifact in wanted if not _is_intact(self.path(artifact), artifact)]
         if missing:
@@ -99,8 +104,9 @@ class ArtifactCache:
             done_bytes = 0
             for future in as_completed(futures):
                 future.result()
-                done_bytes += futures[future].size
-                report(f"Downloaded {done_bytes / 1e6:.0f} of {total_bytes / 1e6:.0f} MB")
+                before, done_bytes = done_bytes, done_bytes + futures[future].size
+                if before * REPORTS // total_bytes < done_bytes * REPORTS // total_bytes:
+                    report(f"Downloaded {done_bytes / 1e6:.0f} of {total_bytes / 1e6:.0f} MB")
         finally:
             self._stop.set()
             pool.shutdown(cancel_futures=True)
@@ -114,12 +120,12 @@ class ArtifactCache:
                     raise DownloadError(
                         artifact.coordinates, f"{type(err).__name__}: {err}"
                     ) from err
-                time.sleep(2 ** (attempt - 1))
+                self._stop.wait(2 ** (attempt - 1))
         return None
 
     def _download_once(self, artifact: LockedArtifact) -> None:
         digest = hashlib.sha256()
-        descriptor, name = tempfile.mkstemp(prefix=".part-", dir=self._directory)
+        descriptor, name = tempfile.mkstemp(prefix=PART_PREFIX, dir=self._directory)
         part = Path(name)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -128,6 +134,8 @@ class ArtifactCache:
                         raise DownloadError(artifact.coordinates, "stopped")
                     digest.update(chunk)
                     file.write(chunk)
+                if file.tell() < artifact.size:
+                    raise ConnectionError(f"it ended after {file.tell()} of {artifact.size} bytes")
             if digest.hexdigest() != artifact.sha256:
                 raise ChecksumError(artifact.coordinates, artifact.sha256, digest.hexdigest())
             part.replace(self.path(artifact))

@@ -22,7 +22,13 @@ class Interruption:
     Python delivers no signals, this does nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, once: bool = False) -> None:
+        """Prepare; nothing changes before it is entered.
+
+        Args:
+            once: Raise for the first signal only, so that impatience does not stop the cleanup.
+        """
+        self._once = once
         self._previous: dict[int, object] = {}
         self._held = 0
         self._pending: int | None = None
@@ -63,6 +69,8 @@ class Interruption:
             self._raise(number, frame)
 
     def _raise(self, number: int, frame: FrameType | None) -> None:
+        if self._once:
+            self._held += 1
         handler = self._previous.get(number)
         if callable(handler):  # also Python's own for SIGINT, which raises KeyboardInterrupt
             handler(number, frame)

@@ -31,6 +31,12 @@ rootLogger.level = info
 rootLogger.appenderRef.console.ref = console
 logger.deprecation.name = org.opensearch.deprecation
 logger.deprecation.level = error
+# That native calls are off is our own choice; it need not fill a screen.
+logger.natives.name = org.opensearch.bootstrap.Natives
+logger.natives.level = error
+# Three lines for each index.
+logger.merges.name = org.opensearch.index.MergeSchedulerConfig
+logger.merges.level = warn
 """
 
 JVM_OPTIONS = (
@@ -123,8 +129,8 @@ class OpenSearch:
         return "\n".join(lines) + "\n"
 
     def environment(self) -> Mapping[str, str]:
-        """Give it nothing: a JAVA_TOOL_OPTIONS of the user's, say, is not for this Java."""
-        return {"LC_ALL": "C"}
+        """Give it little: a JAVA_TOOL_OPTIONS of the user's, say, is not for this Java."""
+        return {"LC_ALL": "C.UTF-8"}  # Java takes the encoding of file names from it
 
     def version(self, port: int) -> str | None:
         """Ask for its version; None until its indices can be used."""

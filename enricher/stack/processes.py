@@ -66,7 +66,7 @@ def find(identity: ProcessIdentity) -> psutil.Process | None:
     """Give the process if it still runs and is the same one."""
     child = _launched.get(identity.pid)
     if child is not None and child.poll() is not None:
-        del _launched[identity.pid]
+        _launched.pop(identity.pid, None)
         return None
     try:
         process = psutil.Process(identity.pid)
@@ -114,8 +114,8 @@ def last_lines(path: Path, count: int) -> tuple[str, ...]:
         return ()
 
 
-def rotate(log_path: Path) -> None:
-    """Keep the log of the last run beside that of the next."""
-    log_path.parent.mkdir(parents=True, exist_ok=True)
+def begin_log(log_path: Path, first_line: str) -> None:
+    """Begin the log of a run; that of the run before it is kept beside it."""
     if log_path.exists():
         log_path.replace(log_path.with_name(log_path.name + ".1"))
+    log_path.write_text(first_line + "\n", encoding="utf-8")

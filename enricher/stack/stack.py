@@ -14,14 +14,15 @@ from enricher.stack.exclusion import exclusive
 from enricher.stack.interruption import Interruption
 from enricher.stack.lock import load_lock
 from enricher.stack.opensearch import OpenSearch
-from enricher.stack.ports import free_port, is_free
-from enricher.stack.processes import end, find, last_lines, launch, listens_on, rotate
+from enricher.stack.ports import LOOPBACK, free_port, is_free
+from enricher.stack.processes import begin_log, end, find, last_lines, launch, listens_on
 from enricher.stack.settings import Endpoints, ServerStatus, StackStatus
 from enricher.stack.state import ServerState, StackState, StateFile
 from enricher.stack.valkey import Valkey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from enricher.stack.servers import Server
     from enricher.stack.settings import StackSettings
@@ -44,6 +45,9 @@ class Stack:
     """
 
     def __init__(self, settings: StackSettings) -> None:
+        settings = replace(
+            settings, data_dir=settings.data_dir.resolve(), cache_dir=settings.cache_dir.resolve()
+        )  # the servers run in directories of their own
         self._settings = settings
         self._state_file = StateFile(settings.data_dir / "stack.json")
         self._lock_path = settings.data_dir / ".stack.lock"
@@ -51,11 +55,13 @@ class Stack:
         self._valkey = Valkey(settings)
         self._opensearch = OpenSearch(settings, distribution)
         self._servers: tuple[Server, ...] = (self._valkey, self._opensearch)
+        self._log_paths = {server.name: server.log_path for server in self._servers}
 
     def up(self, report: Callable[[str], None] = _say_nothing) -> Endpoints:
         """Start what does not run yet and wait until it answers.
 
-        When that fails, or is interrupted, the servers that this call started are ended again.
+        When that fails, or is interrupted, no server is left that was not up before. While it
+        runs in the main thread, SIGTERM and SIGHUP raise ``SystemExit`` here.
 
         Args:
             report: Told in a few words what is going on.
@@ -66,10 +72,9 @@ class Stack:
             ChecksumError: A file of the server is not what it should be.
             StackError: Something else is in the way; the message says what.
         """
-        with Interruption() as interruption, self._exclusive(report):
-            state = self._alive()
-            before = dict(state.servers)
-            missing = [server for server in self._servers if server.name not in before]
+        with Interruption(once=True) as interruption, self._exclusive(report):
+            alive = self._alive().servers
+            missing = [server for server in self._servers if server.name not in alive]
             try:
                 for server in missing:
                     server.prepare(report)
@@ -77,11 +82,12 @@ class Stack:
                     self._start(server, interruption)
                 for server in self._servers:
                     self._await(server, report, interruption)
+                return self._endpoints(self._state_file.read())
             except BaseException:
                 with interruption.held():
-                    self._end(set(self._state_file.read().servers) - set(before))
+                    ready = {name for name, server in alive.items() if server.ready}
+                    self._end(set(self._state_file.read().servers) - ready)
                 raise
-            return self._endpoints(self._state_file.read())
 
     def down(self) -> None:
         """End the servers and wait until they are gone; their data stays."""
@@ -117,6 +123,14 @@ class Stack:
             now,
         )
 
+    def log_path(self, name: str) -> Path:
+        """Say where a server's log is; that of the run before ends in ``.1``."""
+        return self._log_paths[name]
+
+    def log_tail(self, name: str, lines: int) -> tuple[str, ...]:
+        """Give the last lines of a server's log; none if it never ran."""
+        return last_lines(self._log_paths[name], lines)
+
     @contextmanager
     def _exclusive(self, report: Callable[[str], None]) -> Iterator[None]:
         # It holds CloudTrail records: for its owner only.
@@ -136,12 +150,13 @@ class Stack:
         )
 
     def _remember(self, name: str, server: ServerState) -> None:
-        self._state_file.write(StackState({**self._alive().servers, name: server}))
+        # Also of servers that ended meanwhile: who waits for them is to find out why.
+        self._state_file.write(StackState({**self._state_file.read().servers, name: server}))
 
     def _start(self, server: Server, interruption: Interruption) -> None:
         port = free_port(server.preferred_port)
         command = server.command(port)
-        rotate(server.log_path)
+        begin_log(server.log_path, f"{server.name}: on {LOOPBACK}:{port}, for this machine only")
         # A signal between the start and the note of it would leave a process that nobody knows.
         with interruption.held():
             process = launch(
@@ -150,7 +165,11 @@ class Stack:
                 log_path=server.log_path,
                 environment=server.environment(),
             )
-            self._remember(server.name, ServerState(process, port))
+            try:
+                self._remember(server.name, ServerState(process, port))
+            except BaseException:
+                end([process], patience=PATIENCE_TO_END)
+                raise
 
     def _await(
         self, server: Server, report: Callable[[str], None], interruption: Interruption

@@ -52,8 +52,8 @@ class Valkey:
         return (str(server_binary()), *pairs)
 
     def environment(self) -> Mapping[str, str]:
-        """Give it a locale that every system has."""
-        return {"LC_ALL": "C"}
+        """Give it a locale, and nothing of the user's."""
+        return {"LC_ALL": "C.UTF-8"}
 
     def version(self, port: int) -> str | None:
         """Ask for its version; None while it starts or loads its file."""
