@@ -7,6 +7,7 @@ import os
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -64,10 +65,23 @@ class ArtifactCache:
     One process at a time may fetch into it; the caller sees to that.
     """
 
-    def __init__(self, directory: Path, source: Source | None = None) -> None:
-        """Use ``directory``, which need not exist; files that it lacks come from ``source``."""
+    def __init__(
+        self,
+        directory: Path,
+        source: Source | None = None,
+        *,
+        first_wait: timedelta = timedelta(seconds=1),
+    ) -> None:
+        """Use ``directory``, which need not exist.
+
+        Args:
+            directory: Where the files are kept.
+            source: Where files come from; the public repository by default.
+            first_wait: Before a failed download is tried again; doubled each time.
+        """
         self._directory = directory
         self._source = source or MavenCentral()
+        self._first_wait_s = first_wait.total_seconds()
         self._stop = threading.Event()
 
     def path(self, artifact: LockedArtifact) -> Path:
@@ -120,7 +134,7 @@ class ArtifactCache:
                     raise DownloadError(
                         artifact.coordinates, f"{type(err).__name__}: {err}"
                     ) from err
-                self._stop.wait(2 ** (attempt - 1))
+                self._stop.wait(self._first_wait_s * 2 ** (attempt - 1))
         return None
 
     def _download_once(self, artifact: LockedArtifact) -> None:

@@ -87,8 +87,8 @@ def end(identities: Sequence[ProcessIdentity], *, patience: timedelta) -> None:
         with suppress(psutil.NoSuchProcess):
             process.kill()
     psutil.wait_procs(stubborn, timeout=KILL_WAIT_S)
-    for identity in identities:
-        child = _launched.pop(identity.pid, None)
+    for process in alive:
+        child = _launched.pop(process.pid, None)
         if child is not None:
             child.wait(KILL_WAIT_S)
 
