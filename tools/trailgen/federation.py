@@ -64,7 +64,7 @@ def saml(stage: Stage, assertion: Assertion, at: int) -> Session:
     browser = assertion.browser
     key = stage.key("ASIA", account.tag)
     origin = Origin("saml_subject", subject, account.id, source_identity or subject, None, provider)
-    truth = Truth(origin, source_identity=None)
+    truth = Truth(origin)
     agent = "AWS Signin, aws-internal/3 aws-sdk-java/1.12.797" if browser else clients.CLI
     client = Client(browser.ip if browser else person.ip, agent, tls=browser is None)
     request: Json = {
@@ -177,9 +177,9 @@ def identity_center(
     at = stage.begin(f"idc:{role.id}", at)  # one at a time, so that the second tells who it was
     person = _center_origin(center, subject, role.account)
     portal_id = _portal(stage, subject, role, at, browser)
-    saml_id = _center_saml(stage, subject, role, at)
-    session = _begun(role, subject.name, at, Stamps())
     seen = [portal_id]
+    saml_id = _center_saml(stage, subject, role, at, Truth(person, depends_on=(seen,)))
+    session = _begun(role, subject.name, at, Stamps())
     session = replace(
         session,
         origin=person,
@@ -225,7 +225,7 @@ def _portal(stage: Stage, subject: Subject, role: Role, at: int, browser: Browse
     return event_id
 
 
-def _center_saml(stage: Stage, subject: Subject, role: Role, at: int) -> str:
+def _center_saml(stage: Stage, subject: Subject, role: Role, at: int, truth: Truth) -> str:
     """Write the AssumeRoleWithSAML that Identity Center makes, from an address of AWS."""
     center = stage.organization.identity_center
     provider = center.provider_arn(role.account)
@@ -240,14 +240,13 @@ def _center_saml(stage: Stage, subject: Subject, role: Role, at: int) -> str:
     key = stage.key("ASIA", role.account.tag)
     response["credentials"] = credentials(stage, key, at + LONGEST - 1)
     response["assumedRoleUser"] = assumed(role, subject.name)
-    origin = Origin("saml_subject", subject.name, role.account.id, subject.name, None, provider)
     return _sts(
         stage,
         Call("sts", "AssumeRoleWithSAML", request, response, _saml_resources(role, provider)),
         (
             Client("203.0.113.200", "aws-sdk-java/2.46.14 md/internal ua/2.1"),
             saml_user(_QUALIFIER, subject.name),
-            Truth(origin),
+            truth,
         ),
         (center.region, role.account, at),
     )

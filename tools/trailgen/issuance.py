@@ -23,13 +23,12 @@ from tools.trailgen.organization import PARTITION
 from tools.trailgen.records import Call, record
 from tools.trailgen.session import Session
 from tools.trailgen.times import HOUR, MINUTE, display_stamp
-from tools.trailgen.truth import Hop, Origin
+from tools.trailgen.truth import Hop, Origin, Truth
 
 if TYPE_CHECKING:
     from tools.trailgen.organization import Account, Role, User
     from tools.trailgen.records import Client, Json
     from tools.trailgen.stage import Stage
-    from tools.trailgen.truth import Truth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +41,7 @@ class Assume:
         lasts: ``durationSeconds``.
         source_identity: Set by this call; later hops inherit it.
         key: A key id that has been issued before: ids recur.
+        at_once: Whether another session of the same name may begin in the same second.
         client: Who uses the new session, when somebody else than the caller.
     """
 
@@ -50,6 +50,7 @@ class Assume:
     lasts: int = HOUR
     source_identity: str | None = None
     key: str | None = None
+    at_once: bool = False
     client: Client | None = None
 
 
@@ -74,7 +75,8 @@ def assumed(role: Role, name: str) -> Json:
 
 def assume_role(stage: Stage, caller: Session, wish: Assume, at: int) -> Session:
     """Assume a role with API credentials; both accounts get a copy when there are two."""
-    at = stage.begin(f"{wish.role.id}:{wish.name}", at)
+    if not wish.at_once:
+        at = stage.begin(f"{wish.role.id}:{wish.name}", at)
     key = wish.key or stage.key("ASIA", wish.role.account.tag)
     call = _assume_role_call(stage, caller, wish, (at, key))
     event_id = _copies(stage, caller, call, at, wish.role.account)
@@ -128,6 +130,25 @@ def _copies(stage: Stage, caller: Session, call: Call, at: int, target: Account)
         written = record(call, caller.client, aws_account(identity), seen)
         stage.put(at, written, outside_copy(caller, at, place.event_id))
     return place.event_id
+
+
+def assume_from_outside(stage: Stage, partner: Session, wish: Assume, at: int) -> Session:
+    """Assume a role from an account whose trail nobody collects: only the target's copy."""
+    at = stage.begin(f"{wish.role.id}:{wish.name}", at)
+    key = stage.key("ASIA", wish.role.account.tag)
+    call = _assume_role_call(stage, partner, wish, (at, key))
+    account = wish.role.account
+    place = stage.place(at, partner.region, account.id, shared_id=stage.ids.uuid())
+    identity = aws_account(partner.identity)
+    truth = Truth(partner.origin, status="external")
+    event_id = stage.put(at, record(call, partner.client, identity, place), truth)
+    session = issued_session(
+        partner,
+        account,
+        role_session(wish.role, wish.name, at),
+        Issued(key, at, at + wish.lasts, event_id, partner.client),
+    )
+    return replace(session, root=None, status="external")
 
 
 def outside_copy(caller: Session, at: int, full_copy_id: str, access: str | None = None) -> Truth:
@@ -193,7 +214,7 @@ def get_session_token(stage: Stage, user: User, caller: Session, at: int) -> Ses
         iam_user(user, at, mfa=user.mfa),
         Issued(key, at, at + 12 * HOUR, event_id, caller.client),
     )
-    return replace(session, depends_on=caller.depends_on)
+    return _stamped(session, caller)
 
 
 def get_federation_token(stage: Stage, user: User, caller: Session, at: int, name: str) -> Session:
@@ -221,7 +242,12 @@ def get_federation_token(stage: Stage, user: User, caller: Session, at: int, nam
         federated_user(user, name, at),
         Issued(key, at, at + 12 * HOUR, event_id, caller.client),
     )
-    return replace(session, depends_on=caller.depends_on)
+    return _stamped(session, caller)
+
+
+def _stamped(session: Session, caller: Session) -> Session:
+    """The user is stamped on every call: no issuance is needed to know the origin."""
+    return replace(session, chain=caller.chain, depends_on=caller.depends_on)
 
 
 def assume_root(stage: Stage, caller: Session, member: Account, at: int) -> Session:

@@ -193,7 +193,10 @@ def found(shape: Shape, ids: Ids) -> Organization:
 
 
 def _user(account: Account, name: str, place: int, ids: Ids) -> User:
-    address = f"192.0.2.{10 + place}" if place < _MACHINES else f"198.51.100.{place - 90}"
+    if place < _MACHINES:
+        address = f"192.0.2.{10 + place % 90}"
+    else:
+        address = f"198.51.100.{10 + (place - _MACHINES) % 100}"
     key = ids.access_key("AKIA", account.tag)
     return User(account, name, ids.principal("AIDA"), key, address)
 

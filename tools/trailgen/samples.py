@@ -76,7 +76,6 @@ _PURPOSES = (
 def write_samples(directory: Path, seed: int = SEED) -> None:
     """Write the samples into a directory."""
     trail, highlights = tell(seed)
-    directory.mkdir(parents=True, exist_ok=True)
     write(trail, directory)
     (directory / "README.md").write_text(_page(trail, highlights), encoding="utf-8")
 

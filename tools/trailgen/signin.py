@@ -108,8 +108,8 @@ def root_login(stage: Stage, account: Account, browser: Browser, at: int) -> Ses
     bare = {name: value for name, value in identity.items() if name != "sessionContext"}
     additional = {"LoginTo": _CONSOLE, "MobileVersion": "No", "MFAUsed": "No"}
     call = sign_in_call("ConsoleLogin", additional, GLOBAL_REGION)
-    _sign_in_record(stage, session, call, at, bare)
-    return session
+    login_id = _sign_in_record(stage, session, call, at, bare)
+    return replace(session, depends_on=((login_id,),))  # without it, it may be an AssumeRoot
 
 
 def failed_login(stage: Stage, user: User, browser: Browser, at: int, *, known: bool) -> str:
@@ -246,7 +246,8 @@ def _check_mfa(stage: Stage, user: User, browser: Browser, at: int) -> None:
     call = sign_in_call("CheckMfa", {"MfaType": "Virtual MFA"}, GLOBAL_REGION)
     place = replace(stage.place(at, GLOBAL_REGION, user.account.id), request_id=None)
     written = record(call, Client(browser.ip, browser.agent), identity, place)
-    stage.put(at, written, Truth(user_origin(user), access_mode="console"))
+    origin = Origin("iam_user", user.id, user.account.id, user.name)
+    stage.put(at, written, Truth(origin, access_mode="console"))
 
 
 def _sign_in_record(stage: Stage, session: Session, call: Call, at: int, identity: Json) -> str:

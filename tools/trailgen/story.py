@@ -21,16 +21,16 @@ from tools.trailgen.issuance import (
     refused_assume,
     session_of_key,
 )
-from tools.trailgen.organization import GITHUB, Shape, User, found
+from tools.trailgen.organization import GITHUB, Shape, found
 from tools.trailgen.records import Call, Client
 from tools.trailgen.signin import Browser
 from tools.trailgen.stage import Stage
 from tools.trailgen.times import HOUR, MINUTE, instant
 from tools.trailgen.trail import Delivering, finish
-from tools.trailgen.work import be_denied, create_access_key, create_user, work
+from tools.trailgen.work import be_denied, create_access_key, create_user, new_user, work
 
 if TYPE_CHECKING:
-    from tools.trailgen.organization import Account
+    from tools.trailgen.organization import Account, User
     from tools.trailgen.trail import Trail
 
 _DAY = instant("2026-03-02T00:00:00Z")
@@ -138,13 +138,7 @@ def _alice(cast: Cast) -> None:
         stage, data, at + 20, secret
     )
     be_denied(stage, data, at + 45, decrypt(cast.data, data.region))
-    bot = User(
-        cast.production,
-        "report-bot-2",
-        stage.ids.principal("AIDA"),
-        stage.key("AKIA", cast.production.tag),
-        "198.51.100.21",
-    )
+    bot = new_user(stage, cast.production, "report-bot-2")
     created = create_access_key(stage, production, bot, at + 3 * MINUTE)
     cast.highlights["alice creates an access key for a machine"] = created
     again = signin.renew_role(stage, home, admin, (production.created_at or 0) + HOUR)
@@ -227,7 +221,12 @@ def _bob(cast: Cast) -> None:
     work(stage, home, clock(10, 1), 8, 10 * MINUTE)
     admin = stage.organization.role(cast.production, "Admin")
     switched = signin.switch_role(stage, home, admin, clock(15, 4, 10))
-    created = create_user(stage, switched, "test-without-permission", clock(15, 5, 8))
+    created = create_user(
+        stage,
+        switched,
+        new_user(stage, cast.production, "test-without-permission"),
+        clock(15, 5, 8),
+    )
     cast.highlights["bob, through a switched role, creates a user"] = created
 
 

@@ -89,14 +89,16 @@ def finish(stage: Stage, delivering: Delivering) -> Trail:
     )
 
 
-def write(trail: Trail, directory: Path) -> None:
+def write(trail: Trail, directory: Path, *, with_truth: bool = True) -> None:
     """Write the log files and, beside ``AWSLogs``, ``truth.json``; same trail, same bytes."""
+    directory.mkdir(parents=True, exist_ok=True)
     for path, records in trail.files().items():
         target = directory / path
         target.parent.mkdir(parents=True, exist_ok=True)
         text = _ENCODER.encode({"Records": records})
         target.write_bytes(gzip.compress(text.encode(), compresslevel=6, mtime=0))
-    (directory / "truth.json").write_text(truth_document(trail), encoding="utf-8")
+    if with_truth:
+        (directory / "truth.json").write_text(truth_document(trail), encoding="utf-8")
 
 
 def truth_document(trail: Trail) -> str:

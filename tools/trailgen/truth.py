@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Mapping, Sequence
 
 SessionKey = tuple[str, str, str, str]
 """Partition, account, principal id, creation time.
@@ -69,6 +69,19 @@ class Truth:
     depends_on: tuple[Sequence[str], ...] = ()
     status: str = "resolved"
     source_identity: str | None = None
+
+    def agrees(self, told: Mapping[str, Any]) -> bool:
+        """Say whether an ``enriched.origin`` names the right one; its id may be unknown yet."""
+        origin = self.origin
+        if told.get("kind") != origin.kind:
+            return False
+        if told.get("id") is not None:
+            return bool(told["id"] == origin.id)
+        return bool(told.get("arn") == origin.arn and told.get("name") == origin.name)
+
+    def is_proven(self, event_ids: Container[str]) -> bool:
+        """Say whether records with these event ids suffice to find the origin."""
+        return all(any(id_ in event_ids for id_ in group) for group in self.depends_on)
 
     def document(self) -> dict[str, Any]:
         """Give the JSON form, as ``truth.json`` has it; absent members are left out."""
