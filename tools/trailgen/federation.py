@@ -55,34 +55,20 @@ class Assertion:
 
 def saml(stage: Stage, assertion: Assertion, at: int) -> Session:
     """Sign in with SAML: programs use the issued key, the console draws its own."""
-    role, person = assertion.role, assertion.subject
+    role, person, browser = assertion.role, assertion.subject, assertion.browser
     at = stage.begin(f"{role.id}:{person.name}", at)
     account = role.account
     subject = f"_{stage.ids.hexadecimal(32)}" if assertion.transient else person.id
     source_identity = person.name if assertion.transient else None
     provider = f"arn:{PARTITION}:iam::{account.id}:saml-provider/ExampleIdp"
-    browser = assertion.browser
     key = stage.key("ASIA", account.tag)
     origin = Origin("saml_subject", subject, account.id, source_identity or subject, None, provider)
-    truth = Truth(origin)
     agent = "AWS Signin, aws-internal/3 aws-sdk-java/1.12.797" if browser else clients.CLI
     client = Client(browser.ip if browser else person.ip, agent, tls=browser is None)
-    request: Json = {
-        "sAMLAssertionID": f"_{stage.ids.hexadecimal(32)}",
-        "roleSessionName": person.name,
-        "roleArn": role.arn,
-        "principalArn": provider,
-        "durationSeconds": HOUR,
-    }
-    response = _saml_response(subject, "transient" if assertion.transient else "persistent")
-    response["credentials"] = credentials(stage, key, at + HOUR)
-    response["assumedRoleUser"] = assumed(role, person.name)
-    if source_identity is not None:
-        request["sourceIdentity"] = response["sourceIdentity"] = source_identity
     event_id = _sts(
         stage,
-        Call("sts", "AssumeRoleWithSAML", request, response, _saml_resources(role, provider)),
-        (client, saml_user(_QUALIFIER, subject), truth),
+        _saml_call(stage, assertion, (subject, provider), (at, key)),
+        (client, saml_user(_QUALIFIER, subject), Truth(origin)),
         (account.regions[0], account, at),
     )
     session = _begun(role, person.name, at, Stamps(source_identity=source_identity))
@@ -91,7 +77,6 @@ def saml(stage: Stage, assertion: Assertion, at: int) -> Session:
         origin=origin,
         client=Client(person.ip, clients.CLI),
         key=key,
-        ends_at=at + HOUR,
         chain=(Hop(event_id, session.arn),),
         depends_on=((event_id,),),
         source_identity=source_identity,
@@ -101,6 +86,27 @@ def saml(stage: Stage, assertion: Assertion, at: int) -> Session:
     session = _in_console(session, browser)
     federated_login(stage, session, {"SamlProviderArn": provider}, at)
     return session
+
+
+def _saml_call(
+    stage: Stage, assertion: Assertion, who: tuple[str, str], moment: tuple[int, str]
+) -> Call:
+    role, name = assertion.role, assertion.subject.name
+    subject, provider = who
+    at, key = moment
+    request: Json = {
+        "sAMLAssertionID": f"_{stage.ids.hexadecimal(32)}",
+        "roleSessionName": name,
+        "roleArn": role.arn,
+        "principalArn": provider,
+        "durationSeconds": HOUR,
+    }
+    response = _saml_response(subject, "transient" if assertion.transient else "persistent")
+    response["credentials"] = credentials(stage, key, at + HOUR)
+    response["assumedRoleUser"] = assumed(role, name)
+    if assertion.transient:
+        request["sourceIdentity"] = response["sourceIdentity"] = name
+    return Call("sts", "AssumeRoleWithSAML", request, response, _saml_resources(role, provider))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +165,6 @@ def web_identity(stage: Stage, token: Token, at: int) -> Session:
         origin=origin,
         client=token.client,
         key=key,
-        ends_at=at + HOUR,
         chain=(Hop(event_id, session.arn),),
         depends_on=((event_id,),),
     )
