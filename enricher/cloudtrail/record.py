@@ -21,7 +21,14 @@ from enricher.errors import RecordError
 
 SIGN_IN_SOURCE = "signin.amazonaws.com"
 _MAX_DOCUMENT_ID_BYTES = 512  # OpenSearch refuses a longer _id
-_EVENT_TIME = re.compile(r"\d{4}-?\d{2}-?\d{2}[T ].*")
+_EVENT_TIME = re.compile(  # what the date mapping of eventTime reads too
+    r"""
+    \d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?   # CloudTrail's
+    | \d{4}-\d{2}-\d{2}\ \d{2}:\d{2}:\d{2}(?:\.\d{3})?                             # Lake, Athena
+    | \d{8}T\d{6}Z                                                                  # basic
+    """,
+    re.VERBOSE | re.ASCII,
+)
 _API_VERSION = re.compile(r"\d{8}(v\d+)?$")  # e.g. ListFunctions20150331
 _AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".aws")
 _PROXY_TAIL = re.compile(r"\.rproxy\..*$")  # a proxy's suffix, e.g. in a published page

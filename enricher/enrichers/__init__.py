@@ -1,0 +1,1 @@
+"""What writes the fields of ``enriched``: the interface, the built-in enrichers, the registry."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from enricher.identity.facts import Fact, Issuance, Keyed, Sighting, supersedes
 
@@ -46,6 +46,18 @@ class EvidenceInMemory:
         return found
 
 
+class Loaded(NamedTuple):
+    """What the store holds under one key.
+
+    Attributes:
+        version: Grows with each change under the key; 0 where nothing was ever published.
+    """
+
+    key: str
+    version: int
+    facts: Sequence[Fact]
+
+
 class EvidenceSnapshot(EvidenceInMemory):
     """Evidence loaded for one batch, which notes what it was asked for and has not loaded.
 
@@ -55,13 +67,13 @@ class EvidenceSnapshot(EvidenceInMemory):
 
     def __init__(self) -> None:
         super().__init__()
-        self._loaded: set[str] = set()
+        self._loaded: dict[str, int] = {}
         self.wanted: set[str] = set()
 
-    def load(self, found: Iterable[tuple[str, Sequence[Fact]]]) -> None:
+    def load(self, found: Iterable[Loaded]) -> None:
         """Take in what the store holds for keys, also that it holds nothing."""
-        for key, facts in found:
-            self._loaded.add(key)
+        for key, version, facts in found:
+            self._loaded[key] = version
             self.wanted.discard(key)
             self.publish(Keyed(key, fact) for fact in facts)
 
@@ -70,6 +82,10 @@ class EvidenceSnapshot(EvidenceInMemory):
         if key not in self._loaded:
             self.wanted.add(key)
         return super().facts(key)
+
+    def versions(self) -> dict[str, int]:
+        """Give the version at which each key was loaded."""
+        return dict(self._loaded)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from enricher.cloudtrail.caller import Caller
 from enricher.cloudtrail.record import Record, mapping, text
 from enricher.cloudtrail.times import parse_time
 from enricher.identity import keys
-from enricher.identity.facts import Issuance, Keyed, KeyCreation, Mark, Naming, Sighting
+from enricher.identity.facts import Issuance, Keyed, KeyCreation, Mark, Naming, Sighting, Stamp
 from enricher.identity.signer import signer
 from enricher.identity.workloads import ROLES_ANYWHERE, Workload, issued_to, permission_set_of
 
@@ -52,8 +52,15 @@ def _identity_facts(record: Record) -> Iterator[Keyed]:
         yield Keyed(keys.shared(record.shared_event_id), _sighting(record))
     if caller.user_id and caller.account_id and caller.principal_id and caller.created_at:
         key = keys.on_behalf(caller.account_id, caller.principal_id, caller.created_at)
-        # One fact per user is enough: which of the session's records carries it says nothing.
-        yield Keyed(key, _sighting(record))
+        yield Keyed(
+            key,
+            Stamp(
+                event_id=record.event_id,
+                at=record.at,
+                user_id=caller.user_id,
+                identity_store=caller.identity_store,
+            ),
+        )
     if record.vpc_endpoint and _owned_by_aws(record):
         yield Keyed(keys.endpoint(record.vpc_endpoint), Mark(value="aws"))
     if (

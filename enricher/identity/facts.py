@@ -1,7 +1,8 @@
 """Facts: what one record says about credentials and sessions. Frozen, with a wire form.
 
 A fact is stored under one or more evidence keys (``keys.py``), at most once per ``fact_id``: to
-publish it twice changes nothing.
+publish it twice changes nothing. Where many records state the same, the one of least ``rank``
+stays, so that the order of publishing does not matter; an empty rank never gives way.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from enricher.cloudtrail.caller import Caller
+from enricher.cloudtrail.times import format_time
 
 
 class Issuance(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="issuance"):
@@ -58,6 +60,10 @@ class Issuance(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, ta
     def fact_id(self) -> str:
         return self.event_id
 
+    @property
+    def rank(self) -> str:
+        return ""
+
 
 class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="sighting"):
     """A record of that caller exists: a copy of a shared event, a grant, a tool call, a stamp."""
@@ -71,6 +77,10 @@ class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, ta
     def fact_id(self) -> str:
         return self.event_id
 
+    @property
+    def rank(self) -> str:
+        return ""
+
 
 class KeyCreation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="key"):
     """Somebody created a long-term key."""
@@ -83,6 +93,10 @@ class KeyCreation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True,
     def fact_id(self) -> str:
         return self.event_id
 
+    @property
+    def rank(self) -> str:
+        return ""
+
 
 class Naming(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="naming"):
     """A unique id bore this ARN at this time; of several, the one that appeared last counts."""
@@ -94,6 +108,27 @@ class Naming(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag=
     def fact_id(self) -> str:
         return self.arn
 
+    @property
+    def rank(self) -> str:
+        return format_time(self.at)
+
+
+class Stamp(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="stamp"):
+    """AWS wrote an Identity Center user on a record of the session; the first record proves it."""
+
+    event_id: str
+    at: datetime
+    user_id: str
+    identity_store: str | None = None
+
+    @property
+    def fact_id(self) -> str:
+        return f"{self.user_id}@{self.identity_store}"
+
+    @property
+    def rank(self) -> str:
+        return f"{format_time(self.at)} {self.event_id}"
+
 
 class Mark(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="mark"):
     """A bare statement: a key was used on a day, an endpoint belongs to AWS."""
@@ -104,8 +139,12 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="m
     def fact_id(self) -> str:
         return self.value
 
+    @property
+    def rank(self) -> str:
+        return ""
 
-Fact: TypeAlias = Issuance | Sighting | KeyCreation | Naming | Mark
+
+Fact: TypeAlias = Issuance | Sighting | Stamp | KeyCreation | Naming | Mark
 
 
 class Keyed(NamedTuple):
@@ -134,8 +173,5 @@ def decode_fact(wire: bytes) -> Fact:
 
 
 def supersedes(new: Fact, old: Fact) -> bool:
-    """Whether a fact replaces one with the same id: namings keep the earliest sighting.
-
-    Everything else is equal by construction, so that the order of publishing does not matter.
-    """
-    return isinstance(new, Naming) and isinstance(old, Naming) and new.at < old.at
+    """Whether a fact takes the place of one with the same id."""
+    return bool(new.rank) and new.rank < old.rank

@@ -14,7 +14,7 @@ from enricher.identity import keys
 from enricher.identity.combine import Finding, best
 from enricher.identity.consolesession import console_findings
 from enricher.identity.evidence import Issue, issuances, merge_copies, sightings
-from enricher.identity.facts import Issuance, Sighting
+from enricher.identity.facts import Issuance, Sighting, Stamp
 from enricher.identity.hops import first_session, hop_over
 from enricher.identity.model import (
     UNKNOWN_ACCESS,
@@ -215,14 +215,12 @@ def _identity_center(session: RoleSession) -> Iterator[Finding]:
     if not (caller.account_id and caller.principal_id and caller.created_at):
         return
     facts = session.resolver.evidence.facts
-    stamps = sightings(
-        facts(keys.on_behalf(caller.account_id, caller.principal_id, caller.created_at))
-    )
-    users = {(s.caller.user_id, s.caller.identity_store): s for s in reversed(stamps)}
-    if len(users) == 1:
-        stamp = next(iter(users.values()))
+    key = keys.on_behalf(caller.account_id, caller.principal_id, caller.created_at)
+    stamps = [stamp for stamp in facts(key) if isinstance(stamp, Stamp)]
+    if len(stamps) == 1:
+        stamp = stamps[0]
         user = msgspec.structs.replace(
-            caller, user_id=stamp.caller.user_id, identity_store=stamp.caller.identity_store
+            caller, user_id=stamp.user_id, identity_store=stamp.identity_store
         )
         yield _stamp("L5c", Confidence.EXACT, idc_user(user, name=name), (stamp.event_id,))
         return

@@ -1,0 +1,23 @@
+"""The identity enricher: origin, chain, session, credential, access and the state of them."""
+
+from __future__ import annotations
+
+from enricher.enrichers.interface import Context, Contribution
+from enricher.identity.event import resolve_record
+
+
+class IdentityEnricher:
+    """Says who was behind the record; the heart of the project as a plug-in."""
+
+    name = "identity"
+    version = 1
+
+    def enrich(self, context: Context) -> Contribution:
+        """Resolve the record's caller."""
+        answer = resolve_record(
+            context.record,
+            context.facts,
+            context.resolver,
+            window_closed=context.window_closed,
+        )
+        return Contribution(fields=answer.fields, notes=answer.notes)

@@ -1,0 +1,105 @@
+"""A batch of records against the evidence in the store: load what is asked for, resolve, repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from enricher.cloudtrail.record import Record
+from enricher.enrichers.interface import Context
+from enricher.enrichers.registry import enrich
+from enricher.identity.evidence import EvidenceSnapshot
+from enricher.identity.extract import facts_of
+from enricher.identity.facts import Keyed
+from enricher.identity.resolve import Resolver
+from enricher.pipeline.ports import EvidenceStore, TaskQueue
+
+_KEYS_AT_ONCE = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stated:
+    """A record with the facts that it states, and what was noted when it was read."""
+
+    record: Record
+    facts: Sequence[Keyed]
+    notes: tuple[str, ...] = ()
+    window_closed: bool = False
+
+
+def state(record: Record, notes: tuple[str, ...] = (), *, window_closed: bool = False) -> Stated:
+    """Read the facts of a record once."""
+    return Stated(
+        record=record, facts=facts_of(record), notes=notes, window_closed=window_closed
+    )
+
+
+def enrich_batch(
+    batch: Sequence[Stated], store: EvidenceStore
+) -> tuple[list[dict[str, Any]], EvidenceSnapshot]:
+    """Resolve records together.
+
+    Every round loads the keys that the walk asked for and did not have; a chain of n hops takes
+    at most n rounds more than the first.
+
+    Returns:
+        One ``enriched`` object for each record, in order, and the evidence that they rest on.
+    """
+    snapshot = EvidenceSnapshot()
+    while True:
+        resolver = Resolver(snapshot)
+        answers = [
+            enrich(
+                Context(
+                    record=one.record,
+                    facts=one.facts,
+                    resolver=resolver,
+                    window_closed=one.window_closed,
+                ),
+                notes=one.notes,
+            )
+            for one in batch
+        ]
+        if not snapshot.wanted:
+            return answers, snapshot
+        _load(snapshot, sorted(snapshot.wanted), store)
+
+
+def _load(snapshot: EvidenceSnapshot, keys: Sequence[str], store: EvidenceStore) -> None:
+    for start in range(0, len(keys), _KEYS_AT_ONCE):
+        snapshot.load(store.read(keys[start : start + _KEYS_AT_ONCE]))
+
+
+def look_once_more(snapshot: EvidenceSnapshot, store: EvidenceStore, queue: TaskQueue) -> int:
+    """After the documents are written: declare what is waited for, and see what came meanwhile.
+
+    Whoever publishes a fact writes it and then looks who waits; whoever waits declares it and then
+    looks for the fact. One of the two sees the other, so no wake-up is lost (design §5).
+
+    Returns:
+        How many keys changed since the batch read them; work for them is enqueued.
+    """
+    read = snapshot.versions()
+    store.wait_for(key for key, version in read.items() if version == 0)
+    keys = list(read)
+    changed: list[str] = []
+    for start in range(0, len(keys), _KEYS_AT_ONCE):
+        part = keys[start : start + _KEYS_AT_ONCE]
+        versions = store.versions(part)
+        changed += [key for key, now in zip(part, versions, strict=True) if now != read[key]]
+    if changed:
+        queue.enrich_again(changed)
+    return len(changed)
+
+
+def publish(batch: Iterable[Stated], store: EvidenceStore, queue: TaskQueue) -> int:
+    """Publish the facts of records, and wake who rests on their keys.
+
+    Returns:
+        How many keys were woken.
+    """
+    woken = store.publish(keyed for one in batch for keyed in one.facts)
+    if woken:
+        queue.enrich_again(sorted(woken))
+    return len(woken)

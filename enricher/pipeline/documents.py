@@ -1,0 +1,50 @@
+"""How an event is spelled as a document, and which index it lives in (design §4)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from enricher.cloudtrail import codec
+from enricher.cloudtrail.times import format_time
+from enricher.pipeline.ports import Document
+
+EVENTS_PREFIX = "cloudtrail-events-"
+# What says when and whence, not what: left out when two enrichments are compared.
+VOLATILE = frozenset({"at", "file", "revision"})
+
+
+class Period(StrEnum):
+    """How much time one events index holds."""
+
+    DAY = "day"
+    MONTH = "month"
+
+
+def index_name(at: datetime, period: Period) -> str:
+    """Give the index of an event: by ``eventTime`` alone, whoever delivers it."""
+    stamp = f"{at.year:04}.{at.month:02}"
+    return EVENTS_PREFIX + (stamp if period is Period.MONTH else f"{stamp}.{at.day:02}")
+
+
+def new_document(
+    *, document_id: str, index: str, body: bytes, enriched: dict[str, Any], file: str, at: datetime
+) -> Document:
+    """Join the record's JSON and its enrichment, without parsing the record again."""
+    whole = {**enriched, "file": file, "at": format_time(at), "revision": 1}
+    joined = b"".join((body[:-1], b',"enriched":', codec.dumps(whole), b"}"))
+    return Document(id=document_id, index=index, body=joined)
+
+
+def comparable(enriched: dict[str, Any]) -> dict[str, Any]:
+    """Give an enrichment as it is compared: without when and whence."""
+    return {name: value for name, value in enriched.items() if name not in VOLATILE}
+
+
+def record_of(source: dict[str, Any]) -> dict[str, Any]:
+    """Give the record behind a stored document: verbatim where its shape had to be changed."""
+    raw = source.get("raw")
+    if isinstance(raw, dict):
+        return raw
+    return {name: value for name, value in source.items() if name != "enriched"}

@@ -1,0 +1,185 @@
+"""What the use cases need from the world. Each port has an in-memory twin in ``stores``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from enricher.identity.evidence import Loaded
+from enricher.identity.facts import Keyed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogFileStat:
+    """What a source knows of a log file without reading it."""
+
+    location: str
+    size_bytes: int | None = None
+    etag: str | None = None
+
+
+class LogFileSource(Protocol):
+    """Reads log files by location: a path, later also ``s3://bucket/key``."""
+
+    def read(self, location: str) -> Iterator[bytes]:
+        """Give the file's bytes in pieces.
+
+        Raises:
+            LogFileError: ``file-missing``, ``permission-denied``, ``file-unreadable``.
+            UnavailableError: If the source does not answer; may be repeated.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One event as it is written.
+
+    Attributes:
+        id: ``_id`` (rulings 20).
+        index: Chosen by ``eventTime``, so that a record lives in one index whoever delivers it.
+        body: The whole document as JSON.
+    """
+
+    id: str
+    index: str
+    body: bytes
+
+
+class Written(StrEnum):
+    """What became of one document."""
+
+    CREATED = "created"
+    DUPLICATE = "duplicate"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """What became of one document, and why it was refused.
+
+    Attributes:
+        reason: A slug, e.g. ``mapper_parsing_exception``; None unless refused.
+        detail: Where in the document, without its values.
+    """
+
+    written: Written
+    reason: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEvent:
+    """An event as it is found in the index, with what a safe rewrite needs."""
+
+    id: str
+    index: str
+    source: dict[str, Any]
+    seq_no: int
+    primary_term: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineEntry:
+    """Something that was refused, whole, with its reason."""
+
+    id: str
+    what: str
+    reason: str
+    location: str
+    verbatim: str | None
+    at: datetime
+    position: int | None = None
+    event_id: str | None = None
+    document_id: str | None = None
+    detail: str | None = None
+    run_id: str | None = None
+
+
+class EventIndex(Protocol):
+    """Events, quarantine and ledger in OpenSearch."""
+
+    def create(self, documents: Sequence[Document]) -> list[WriteResult]:
+        """Write documents that are not there yet; those that are stay untouched.
+
+        Returns:
+            One result for each document, in order, all acknowledged.
+
+        Raises:
+            UnavailableError: If the cluster does not answer or is overloaded; nothing is lost by
+                calling again with the same documents.
+        """
+        ...
+
+    def depending_on(self, keys: Sequence[str], event_ids: Sequence[str]) -> Iterator[StoredEvent]:
+        """Find the events whose answer may change with these evidence keys, freshly refreshed.
+
+        Args:
+            keys: Evidence keys that have new facts.
+            event_ids: Records that state facts under these keys: events that rest on them.
+        """
+        ...
+
+    def rewrite(self, events: Sequence[StoredEvent]) -> list[bool]:
+        """Write events again where nobody else did since they were read; False where somebody did."""
+        ...
+
+    def quarantine(self, entries: Sequence[QuarantineEntry]) -> None:
+        """Keep what was refused; the same entry twice is one."""
+        ...
+
+
+    def save_file(self, location: str, entry: Mapping[str, Any]) -> None:
+        """Write the ledger's entry of a log file, whole."""
+        ...
+
+    def file(self, location: str) -> dict[str, Any] | None:
+        """Give the ledger's entry of a log file."""
+        ...
+
+
+class EvidenceStore(Protocol):
+    """Facts by key, and who waits for what. A cache: it can be rebuilt from the index."""
+
+    def publish(self, keyed: Iterable[Keyed]) -> set[str]:
+        """Add facts, then say which of their keys somebody may rest on.
+
+        Returns:
+            The keys that got a new fact and are waited for, or had another fact before.
+        """
+        ...
+
+    def read(self, keys: Sequence[str]) -> list[Loaded]:
+        """Give what is known under each key, in order."""
+        ...
+
+    def wait_for(self, keys: Iterable[str]) -> None:
+        """Declare that somebody waits for these keys."""
+        ...
+
+    def versions(self, keys: Sequence[str]) -> list[int]:
+        """Give each key's version: 0 where nothing was ever published, growing with each change."""
+        ...
+
+
+class TaskQueue(Protocol):
+    """Where follow-up work goes; at least once, in any order."""
+
+    def ingest(self, location: str, run_id: str) -> None:
+        """Ask for a log file to be ingested."""
+        ...
+
+    def enrich_again(self, keys: Sequence[str]) -> None:
+        """Ask for the events that depend on these evidence keys to be resolved again."""
+        ...
+
+
+class Clock(Protocol):
+    """Time as the use cases see it."""
+
+    def now(self) -> datetime:
+        """Give the present instant, aware UTC."""
+        ...

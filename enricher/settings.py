@@ -1,0 +1,167 @@
+"""All settings: one model, read once from the environment, prefix ``ENRICHER_``.
+
+Nested names are joined by two underscores, e.g. ``ENRICHER_OPENSEARCH__URL``.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Ge, Le
+from platformdirs import user_cache_path, user_data_path
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from enricher.cloudtrail.reading import InputLimits
+
+# A record nested some 600 deep makes OpenSearch 3.4 overflow its stack and exit; 150 is harmless.
+_DEEPEST_SAFE_NESTING = 150
+
+
+class Section(BaseModel):
+    """One group of settings; unknown names are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Period(StrEnum):
+    """How much time one events index holds."""
+
+    DAY = "day"
+    MONTH = "month"
+
+
+class OpenSearchSettings(Section):
+    """Where the events go."""
+
+    url: str | None = None
+    """Address of the cluster; without it the embedded stack's, when that is up."""
+    username: str | None = None
+    """User of the Security plugin; none where the cluster asks for none."""
+    password: SecretStr | None = None
+    """That user's password."""
+    verify_certificates: bool = True
+    """Whether TLS certificates must be valid."""
+    ca_file: Path | None = None
+    """Certificates of authorities to trust, PEM; without it the system's."""
+    timeout: timedelta = timedelta(seconds=60)
+    """How long one request may take."""
+    bulk_bytes: ByteSize = ByteSize(8 * 1024 * 1024)
+    """Size of one bulk request's body at most."""
+    period: Period = Period.MONTH
+    """How much time one events index holds: day or month. Fixed when it is installed."""
+
+
+class RedisSettings(Section):
+    """Where the evidence and the task queue live."""
+
+    url: str | None = None
+    """Address of Redis or Valkey; without it the embedded stack's, when that is up."""
+    retention: timedelta = timedelta(days=30)
+    """How long evidence is kept after it was last published. It can be rebuilt at any time."""
+
+
+class InputSettings(Section):
+    """What a log file may hold at most; what goes beyond is refused with its reason."""
+
+    inflated_bytes: ByteSize = ByteSize(1024**3)
+    """Size of one file after gunzip."""
+    record_bytes: ByteSize = ByteSize(2 * 1024 * 1024)
+    """Size of one record as compact JSON."""
+    depth: Annotated[int, Ge(8), Le(_DEEPEST_SAFE_NESTING)] = 100
+    """Nesting of one record."""
+    records: Annotated[int, Ge(1)] = 2_000_000
+    """Records in one file."""
+
+    def limits(self) -> InputLimits:
+        """Give the limits as the reader takes them."""
+        return InputLimits(
+            inflated_bytes=int(self.inflated_bytes),
+            record_bytes=int(self.record_bytes),
+            depth=self.depth,
+            records=self.records,
+        )
+
+
+class PipelineSettings(Section):
+    """How records become events."""
+
+    enrich_at_ingest: bool = True
+    """Enrich in the first write what can be; otherwise every document is written raw first."""
+    window: timedelta = timedelta(hours=24)
+    """How long a document waits for evidence that has not come."""
+    batch_records: Annotated[int, Ge(1), Le(50_000)] = 5_000
+    """Records of one file that are resolved and written together."""
+    attempts: Annotated[int, Ge(1), Le(20)] = 3
+    """How often a file may kill its worker before it is quarantined."""
+
+
+class WorkerSettings(Section):
+    """The Celery workers."""
+
+    concurrency: Annotated[int, Ge(1), Le(256)] = 2
+    """Processes of one worker."""
+    time_limit: timedelta = timedelta(minutes=30)
+    """How long one task may take before its process is ended."""
+
+
+class StackSettings(Section):
+    """The embedded OpenSearch and Valkey."""
+
+    data_dir: Path = Field(default_factory=lambda: user_data_path("enricher"))
+    """Where their data lives."""
+    cache_dir: Path = Field(default_factory=lambda: user_cache_path("enricher"))
+    """Where the server's downloaded parts are kept."""
+    heap: ByteSize = ByteSize(1024**3)
+    """Memory of the OpenSearch node's heap."""
+
+
+class LogFormat(StrEnum):
+    """How log lines are written."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class Settings(BaseSettings):
+    """Every setting of the enricher."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ENRICHER_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
+
+    opensearch: OpenSearchSettings = OpenSearchSettings()
+    """Where the events go."""
+    redis: RedisSettings = RedisSettings()
+    """Where the evidence and the task queue live."""
+    input: InputSettings = InputSettings()
+    """What a log file may hold at most."""
+    pipeline: PipelineSettings = PipelineSettings()
+    """How records become events."""
+    worker: WorkerSettings = WorkerSettings()
+    """The Celery workers."""
+    stack: StackSettings = Field(default_factory=StackSettings)
+    """The embedded OpenSearch and Valkey."""
+    log_format: LogFormat = LogFormat.CONSOLE
+    """How log lines are written: console or json."""
+    log_level: str = "INFO"
+    """The least severe lines that are written."""
+
+
+def setting_names(model: type[BaseModel] = Settings, prefix: str = "ENRICHER_") -> list[str]:
+    """Give the name of every environment variable that sets something, in order."""
+    names: list[str] = []
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            names += setting_names(kind, f"{prefix}{name.upper()}__")
+        else:
+            names.append(f"{prefix}{name.upper()}")
+    return names

@@ -1,0 +1,138 @@
+"""In-memory twins of the adapters: for tests, and for everything that needs no server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from enricher.cloudtrail import codec
+from enricher.errors import LogFileError
+from enricher.identity.evidence import Loaded
+from enricher.identity.facts import Fact, Keyed, Naming, supersedes
+from enricher.pipeline.dependence import depends
+from enricher.pipeline.ports import (
+    Document,
+    QuarantineEntry,
+    StoredEvent,
+    WriteResult,
+    Written,
+)
+
+
+class MemoryEvidenceStore:
+    """Facts and waiting keys in dictionaries."""
+
+    def __init__(self) -> None:
+        self._facts: dict[str, dict[str, Fact]] = {}
+        self._versions: dict[str, int] = {}
+        self.waiting: set[str] = set()
+
+    def publish(self, keyed: Iterable[Keyed]) -> set[str]:
+        woken: set[str] = set()
+        for key, fact in keyed:
+            known = self._facts.setdefault(key, {})
+            old = known.get(fact.fact_id)
+            if old is not None and not supersedes(fact, old):
+                continue
+            known[fact.fact_id] = fact
+            self._versions[key] = self._versions.get(key, 0) + 1
+            superseded = old is not None and not isinstance(fact, Naming)
+            if key in self.waiting or len(known) > 1 or superseded:
+                woken.add(key)
+        return woken
+
+    def read(self, keys: Sequence[str]) -> list[Loaded]:
+        return [
+            Loaded(key, self._versions.get(key, 0), tuple(self._facts.get(key, {}).values()))
+            for key in keys
+        ]
+
+    def wait_for(self, keys: Iterable[str]) -> None:
+        self.waiting.update(keys)
+
+    def versions(self, keys: Sequence[str]) -> list[int]:
+        return [self._versions.get(key, 0) for key in keys]
+
+
+class MemoryEventIndex:
+    """Events, quarantine and ledger in dictionaries."""
+
+    def __init__(self) -> None:
+        self.events: dict[str, StoredEvent] = {}
+        self.quarantine_entries: dict[str, QuarantineEntry] = {}
+        self.files: dict[str, dict[str, Any]] = {}
+
+    def create(self, documents: Sequence[Document]) -> list[WriteResult]:
+        results = []
+        for document in documents:
+            if document.id in self.events:
+                results.append(WriteResult(Written.DUPLICATE))
+                continue
+            self.events[document.id] = StoredEvent(
+                id=document.id,
+                index=document.index,
+                source=codec.loads(document.body),
+                seq_no=0,
+                primary_term=1,
+            )
+            results.append(WriteResult(Written.CREATED))
+        return results
+
+    def depending_on(self, keys: Sequence[str], event_ids: Sequence[str]) -> Iterator[StoredEvent]:
+        proofs = set(event_ids)
+        return iter([event for event in self.events.values() if depends(event, keys, proofs)])
+
+    def rewrite(self, events: Sequence[StoredEvent]) -> list[bool]:
+        written = []
+        for event in events:
+            current = self.events[event.id]
+            if current.seq_no != event.seq_no:
+                written.append(False)
+                continue
+            self.events[event.id] = replace(event, seq_no=event.seq_no + 1)
+            written.append(True)
+        return written
+
+    def quarantine(self, entries: Sequence[QuarantineEntry]) -> None:
+        self.quarantine_entries.update({entry.id: entry for entry in entries})
+
+    def save_file(self, location: str, entry: Mapping[str, Any]) -> None:
+        self.files[location] = dict(entry)
+
+    def file(self, location: str) -> dict[str, Any] | None:
+        return self.files.get(location)
+
+
+class MemoryLogFiles:
+    """Log files held as bytes."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self._files = dict(files)
+
+    def read(self, location: str) -> Iterator[bytes]:
+        if location not in self._files:
+            raise LogFileError("file-missing")
+        yield self._files[location]
+
+
+class MemoryTaskQueue:
+    """Work that was asked for, to be taken by hand."""
+
+    def __init__(self) -> None:
+        self.locations: list[tuple[str, str]] = []
+        self.keys: list[list[str]] = []
+
+    def ingest(self, location: str, run_id: str) -> None:
+        self.locations.append((location, run_id))
+
+    def enrich_again(self, keys: Sequence[str]) -> None:
+        self.keys.append(list(keys))
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(tz=UTC)

@@ -1,0 +1,123 @@
+"""Evidence in Redis or Valkey: a hash of facts for each key, a version, and who waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+
+import redis
+
+from enricher.errors import UnavailableError
+from enricher.identity.evidence import Loaded
+from enricher.identity.facts import Fact, Keyed, Naming, decode_fact, encode_fact
+
+_VERSION = b"#"  # a field that no fact id can be: ids are at least an AWS id long
+_PIPELINE_COMMANDS = 5_000
+
+# One fact under one key. Redis runs a script whole, so that "is it new" and "who waits" are one
+# step: KEYS = facts, waiting; ARGV = field, rank, wire, seconds to keep, quiet.
+# Gives 1 where somebody may rest on the key's former state, else 0.
+_PUBLISH = """
+local old = redis.call('HGET', KEYS[1], ARGV[1])
+if old then
+  local cut = string.find(old, '\\n', 1, true)
+  if ARGV[2] == '' or ARGV[2] >= string.sub(old, 1, cut - 1) then
+    redis.call('EXPIRE', KEYS[1], ARGV[4])
+    return 0
+  end
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. '\\n' .. ARGV[3])
+redis.call('HINCRBY', KEYS[1], '#', 1)
+redis.call('EXPIRE', KEYS[1], ARGV[4])
+if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end
+if redis.call('HLEN', KEYS[1]) > 2 then return 1 end
+if old and ARGV[5] == '' then return 1 end
+return 0
+"""
+
+
+class RedisEvidenceStore:
+    """Facts and waiting keys in Redis; every call is safe to repeat."""
+
+    def __init__(
+        self, client: redis.Redis, *, retention: timedelta, prefix: str = "enricher:"
+    ) -> None:
+        self._client = client
+        self._seconds = int(retention.total_seconds())
+        self._facts_prefix = f"{prefix}facts:"
+        self._waiting_prefix = f"{prefix}waiting:"
+        self._publish_script = client.register_script(_PUBLISH)
+
+    def publish(self, keyed: Iterable[Keyed]) -> set[str]:
+        """Add facts; give the keys whose former state somebody may rest on."""
+        woken: set[str] = set()
+        distinct = {(key, fact.fact_id, fact.rank): fact for key, fact in keyed}
+        entries = [(key, fact) for (key, _, _), fact in distinct.items()]
+        with _translated():
+            for start in range(0, len(entries), _PIPELINE_COMMANDS):
+                part = entries[start : start + _PIPELINE_COMMANDS]
+                woken |= self._publish_part(part)
+        return woken
+
+    def _publish_part(self, part: Sequence[tuple[str, Fact]]) -> set[str]:
+        pipeline = self._client.pipeline(transaction=False)
+        for key, fact in part:
+            self._publish_script(
+                keys=[self._facts_prefix + key, self._waiting_prefix + key],
+                args=[
+                    fact.fact_id,
+                    fact.rank,
+                    encode_fact(fact),
+                    self._seconds,
+                    # An ARN seen earlier than before changes nothing where there is only one.
+                    "quiet" if isinstance(fact, Naming) else "",
+                ],
+                client=pipeline,
+            )
+        results = pipeline.execute()
+        return {key for (key, _), woken in zip(part, results, strict=True) if woken}
+
+    def read(self, keys: Sequence[str]) -> list[Loaded]:
+        """Give what is known under each key, in order."""
+        with _translated():
+            pipeline = self._client.pipeline(transaction=False)
+            for key in keys:
+                pipeline.hgetall(self._facts_prefix + key)
+            return [
+                _loaded(key, fields) for key, fields in zip(keys, pipeline.execute(), strict=True)
+            ]
+
+    def wait_for(self, keys: Iterable[str]) -> None:
+        """Declare that somebody waits for these keys, for as long as evidence is kept."""
+        with _translated():
+            pipeline = self._client.pipeline(transaction=False)
+            for key in keys:
+                pipeline.set(self._waiting_prefix + key, b"", ex=self._seconds)
+            pipeline.execute()
+
+    def versions(self, keys: Sequence[str]) -> list[int]:
+        """Give each key's version."""
+        with _translated():
+            pipeline = self._client.pipeline(transaction=False)
+            for key in keys:
+                pipeline.hget(self._facts_prefix + key, _VERSION.decode())
+            return [int(version or 0) for version in pipeline.execute()]
+
+
+def _loaded(key: str, fields: dict[bytes, bytes]) -> Loaded:
+    facts = tuple(
+        decode_fact(wire.partition(b"\n")[2]) for field, wire in fields.items() if field != _VERSION
+    )
+    return Loaded(key, int(fields.get(_VERSION, 0)), facts)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn what the client raises when the server is away into our own error."""
+    try:
+        yield
+    except (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError) as err:
+        raise UnavailableError(f"Redis does not answer: {type(err).__name__}") from err
+    except redis.OutOfMemoryError as err:
+        raise UnavailableError("Redis is out of memory: raise maxmemory") from err
