@@ -16,6 +16,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from enricher.cloudtrail.reading import InputLimits
+from enricher.pipeline.documents import Period
 
 # A record nested some 600 deep makes OpenSearch 3.4 overflow its stack and exit; 150 is harmless.
 _DEEPEST_SAFE_NESTING = 150
@@ -25,13 +26,6 @@ class Section(BaseModel):
     """One group of settings; unknown names are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Period(StrEnum):
-    """How much time one events index holds."""
-
-    DAY = "day"
-    MONTH = "month"
 
 
 class OpenSearchSettings(Section):
@@ -95,8 +89,6 @@ class PipelineSettings(Section):
     """How long a document waits for evidence that has not come."""
     batch_records: Annotated[int, Ge(1), Le(50_000)] = 5_000
     """Records of one file that are resolved and written together."""
-    attempts: Annotated[int, Ge(1), Le(20)] = 3
-    """How often a file may kill its worker before it is quarantined."""
 
 
 class WorkerSettings(Section):

@@ -1,0 +1,7 @@
+"""``python -m enricher``."""
+
+from __future__ import annotations
+
+from enricher.cli.main import app
+
+app()

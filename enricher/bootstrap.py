@@ -1,0 +1,170 @@
+"""Puts the parts together: the one module that knows settings and every adapter."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import redis
+from celery import Celery
+from opensearchpy import OpenSearch
+from pydantic import ValidationError
+
+from enricher.errors import ConfigurationError
+from enricher.pipeline.ingest import IngestServices
+from enricher.pipeline.reenrich import EnrichServices
+from enricher.settings import Settings, setting_names
+from enricher.stack import Endpoints, Stack
+from enricher.stack import StackSettings as StackParameters
+from enricher.stores.directory import DirectoryLogFiles
+from enricher.stores.memory import SystemClock
+from enricher.stores.opensearch import OpenSearchEventIndex
+from enricher.stores.redis_evidence import RedisEvidenceStore
+from enricher.stores.task_queue import CeleryTaskQueue, make_celery
+
+# Read by others: the tests' own switches, and where completion scripts live.
+_NOT_OURS = ("ENRICHER_TEST_", "ENRICHER_DEMO_")
+
+
+@dataclass(frozen=True)
+class Container:
+    """Everything that a process needs, made when it is first asked for."""
+
+    settings: Settings
+
+    @cached_property
+    def stack(self) -> Stack:
+        """The embedded servers."""
+        chosen = self.settings.stack
+        return Stack(
+            StackParameters(
+                data_dir=chosen.data_dir, cache_dir=chosen.cache_dir, heap=int(chosen.heap)
+            )
+        )
+
+    @cached_property
+    def endpoints(self) -> Endpoints:
+        """Where the servers are: as set, else those of the embedded stack.
+
+        Raises:
+            ConfigurationError: If an address is neither set nor to be had from the stack.
+        """
+        opensearch_url = self.settings.opensearch.url
+        redis_url = self.settings.redis.url
+        if opensearch_url and redis_url:
+            return Endpoints(opensearch_url=opensearch_url, redis_url=redis_url)
+        running = self.stack.endpoints()
+        if running is None:
+            raise ConfigurationError(
+                "no servers: start the embedded ones with `enricher stack up`, or set "
+                "ENRICHER_OPENSEARCH__URL and ENRICHER_REDIS__URL"
+            )
+        return Endpoints(
+            opensearch_url=opensearch_url or running.opensearch_url,
+            redis_url=redis_url or running.redis_url,
+        )
+
+    @cached_property
+    def opensearch(self) -> OpenSearch:
+        """The client of the cluster."""
+        chosen = self.settings.opensearch
+        credentials = (
+            (chosen.username, chosen.password.get_secret_value())
+            if chosen.username and chosen.password
+            else None
+        )
+        return OpenSearch(
+            self.endpoints.opensearch_url,
+            http_auth=credentials,
+            verify_certs=chosen.verify_certificates,
+            ca_certs=str(chosen.ca_file) if chosen.ca_file else None,
+            timeout=chosen.timeout.total_seconds(),
+            max_retries=0,  # repetition is decided where it is known to be safe
+            http_compress=False,
+        )
+
+    @cached_property
+    def redis(self) -> redis.Redis:
+        """The client of Redis or Valkey."""
+        return redis.Redis.from_url(self.endpoints.redis_url, health_check_interval=30)
+
+    @cached_property
+    def index(self) -> OpenSearchEventIndex:
+        """Events, quarantine and ledger."""
+        return OpenSearchEventIndex(
+            self.opensearch, bulk_bytes=int(self.settings.opensearch.bulk_bytes)
+        )
+
+    @cached_property
+    def store(self) -> RedisEvidenceStore:
+        """The evidence."""
+        return RedisEvidenceStore(self.redis, retention=self.settings.redis.retention)
+
+    @cached_property
+    def celery(self) -> Celery:
+        """The Celery application."""
+        return make_celery(self.endpoints.redis_url, time_limit=self.settings.worker.time_limit)
+
+    @cached_property
+    def queue(self) -> CeleryTaskQueue:
+        """The task queue."""
+        return CeleryTaskQueue(self.celery, self.redis)
+
+    @cached_property
+    def ingesting(self) -> IngestServices:
+        """What ingesting a log file needs."""
+        return IngestServices(
+            source=DirectoryLogFiles(),
+            index=self.index,
+            store=self.store,
+            queue=self.queue,
+            clock=SystemClock(),
+            limits=self.settings.input.limits(),
+            period=self.settings.opensearch.period,
+            batch_records=self.settings.pipeline.batch_records,
+            enrich_at_ingest=self.settings.pipeline.enrich_at_ingest,
+        )
+
+    @cached_property
+    def enriching(self) -> EnrichServices:
+        """What enriching again needs."""
+        return EnrichServices(
+            index=self.index,
+            store=self.store,
+            queue=self.queue,
+            clock=SystemClock(),
+            batch_records=self.settings.pipeline.batch_records,
+        )
+
+
+@lru_cache(maxsize=1)
+def container() -> Container:
+    """Give this process's container; settings are read from the environment here, once."""
+    return Container(load_settings(dict(os.environ)))  # noqa: TID251 - this is that one place
+
+
+def load_settings(environment: dict[str, str]) -> Settings:
+    """Read the settings.
+
+    Raises:
+        ConfigurationError: If a variable is misspelt or its value does not fit; says which.
+    """
+    known = set(setting_names())
+    unknown = [
+        name
+        for name in environment
+        if name.startswith("ENRICHER_") and name not in known and not name.startswith(_NOT_OURS)
+    ]
+    if unknown:
+        raise ConfigurationError(
+            f"unknown settings: {', '.join(sorted(unknown))}; `enricher settings` lists all"
+        )
+    try:
+        return Settings()
+    except ValidationError as err:
+        faults = "; ".join(
+            f"ENRICHER_{'__'.join(str(part).upper() for part in fault['loc'])}: {fault['msg']}"
+            for fault in err.errors(include_input=False, include_url=False)
+        )
+        raise ConfigurationError(f"settings do not fit: {faults}") from err

@@ -1,0 +1,53 @@
+"""The command ``enricher``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+import enricher
+from enricher.cli import explain, ingest, install, settings, stack, who, worker
+from enricher.cli.shown import err, text
+from enricher.errors import EnricherError
+
+cli = typer.Typer(
+    name="enricher",
+    help="Who was really behind each AWS CloudTrail event, written on the event in OpenSearch.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+cli.add_typer(stack.app, name="stack")
+cli.command("ingest")(ingest.ingest)
+cli.command("who")(who.who)
+cli.command("explain")(explain.explain_files)
+cli.command("install")(install.install)
+cli.command("worker")(worker.worker)
+cli.command("settings")(settings.show_settings)
+
+
+def _show_version(asked: bool) -> None:  # noqa: FBT001 - Typer's own callback shape
+    if asked:
+        typer.echo(enricher.__version__)
+        raise typer.Exit
+
+
+@cli.callback()
+def _options(
+    version: Annotated[  # noqa: ARG001, FBT002 - handled by its callback
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Who was really behind each AWS CloudTrail event, written on the event in OpenSearch."""
+
+
+def app() -> None:
+    """Run the command; an error that we know is one line that says what to do."""
+    try:
+        cli()
+    except EnricherError as error:
+        err.print(text(f"enricher: {error}", style="red"))
+        sys.exit(1)

@@ -1,0 +1,109 @@
+"""The task queue: Celery over Redis, configured for delivery at least once (design §6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import redis
+from celery import Celery
+from kombu import Queue
+from kombu.exceptions import OperationalError
+
+from enricher.errors import UnavailableError
+
+INGEST_TASK = "enricher.ingest_log_file"
+ENRICH_TASK = "enricher.enrich_again"
+INGEST_QUEUE = "enricher.ingest"
+ENRICH_QUEUE = "enricher.enrich"
+_QUEUED_KEYS = "enricher:queued-keys"
+_KEYS_PER_TASK = 500
+_GRACE = timedelta(minutes=15)
+
+
+def make_celery(redis_url: str, *, time_limit: timedelta) -> Celery:
+    """Make the Celery application that workers and senders share."""
+    app = Celery("enricher", broker=redis_url)
+    app.conf.update(
+        # A worker that dies in the middle of a task gives it back: documents are written with
+        # op create and facts are sets, so a repetition harms nothing.
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        # One reserved task a process: a crash gives back little, and large files don't wait
+        # behind one another while other processes are idle.
+        worker_prefetch_multiplier=1,
+        # Redis hands a task out again when it was not acknowledged for this long; it must outlast
+        # the longest task, or long files would be ingested twice at the same time.
+        broker_transport_options={
+            "visibility_timeout": int((time_limit + _GRACE).total_seconds()),
+        },
+        task_time_limit=int(time_limit.total_seconds()),
+        # The soft limit comes first and lets the task fail in order, with its connections closed.
+        task_soft_time_limit=int((time_limit * 0.95).total_seconds()),
+        # On TERM, tasks in hand get this long to finish before they are given back.
+        worker_soft_shutdown_timeout=30.0,
+        # Results are in the ledger, where they outlive the queue.
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+        task_queues=[Queue(INGEST_QUEUE), Queue(ENRICH_QUEUE)],
+        task_default_queue=INGEST_QUEUE,
+        task_routes={ENRICH_TASK: {"queue": ENRICH_QUEUE}},
+        broker_connection_retry_on_startup=True,
+        # Log lines are ours, in one format; Celery would put its own handlers in front.
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+    )
+    return app
+
+
+class CeleryTaskQueue:
+    """Sends work by task name, so that nobody who sends imports the workers."""
+
+    def __init__(self, app: Celery, client: redis.Redis) -> None:
+        self._app = app
+        self._client = client
+
+    def ingest(self, location: str, run_id: str) -> None:
+        """Ask for a log file to be ingested; its arguments are references, never records."""
+        self._send(INGEST_TASK, [location, run_id])
+
+    def enrich_again(self, keys: Sequence[str]) -> None:
+        """Ask for the events behind these keys; a key that is queued already is not queued twice.
+
+        Raises:
+            UnavailableError: If Redis does not answer.
+        """
+        try:
+            pipeline = self._client.pipeline(transaction=False)
+            for key in keys:
+                pipeline.sadd(_QUEUED_KEYS, key)
+            fresh = [key for key, new in zip(keys, pipeline.execute(), strict=True) if new]
+        except redis.ConnectionError as err:
+            raise UnavailableError("Redis does not answer") from err
+        for start in range(0, len(fresh), _KEYS_PER_TASK):
+            self._send(ENRICH_TASK, [fresh[start : start + _KEYS_PER_TASK]])
+
+    def taken(self, keys: Sequence[str]) -> None:
+        """Note that these keys are being worked on: what comes from now on is queued anew."""
+        if keys:
+            self._client.srem(_QUEUED_KEYS, *keys)
+
+    def depth(self) -> int:
+        """Give how many tasks wait or are in hand."""
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.llen(INGEST_QUEUE)
+        pipeline.llen(ENRICH_QUEUE)
+        pipeline.hlen("unacked")
+        return sum(int(count) for count in pipeline.execute())
+
+    def workers(self, timeout: timedelta = timedelta(seconds=1)) -> int:
+        """Give how many workers answer."""
+        answers = self._app.control.ping(timeout=timeout.total_seconds())
+        return len(answers or ())
+
+    def _send(self, task: str, args: list[object]) -> None:
+        try:
+            self._app.send_task(task, args=args)
+        except OperationalError as err:
+            raise UnavailableError("the task queue does not answer") from err

@@ -1,0 +1,36 @@
+"""The tasks: name, arguments, retry policy, nothing else. Each is safe to repeat."""
+
+from __future__ import annotations
+
+from enricher.bootstrap import container
+from enricher.errors import UnavailableError
+from enricher.pipeline.ingest import ingest_log_file
+from enricher.pipeline.reenrich import enrich_again
+from enricher.stores.task_queue import ENRICH_TASK, INGEST_TASK
+
+app = container().celery
+
+
+@app.task(
+    name=INGEST_TASK,
+    autoretry_for=(UnavailableError,),
+    retry_backoff=2,  # seconds, doubled each time
+    retry_backoff_max=300,  # seconds
+    max_retries=None,  # a server that is away comes back; a file is never given up for it
+)
+def ingest_log_file_task(location: str, run_id: str) -> None:
+    """Ingest one log file; documents that exist stay, facts are sets."""
+    ingest_log_file(location, run_id, container().ingesting)
+
+
+@app.task(
+    name=ENRICH_TASK,
+    autoretry_for=(UnavailableError,),
+    retry_backoff=2,
+    retry_backoff_max=300,
+    max_retries=None,
+)
+def enrich_again_task(keys: list[str]) -> None:
+    """Resolve again what depends on these keys; what did not change is not written."""
+    container().queue.taken(keys)
+    enrich_again(keys, container().enriching)
