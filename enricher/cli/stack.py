@@ -81,7 +81,6 @@ OpenSearchPort = Annotated[
     int | None,
     typer.Option(
         "--opensearch-port",
-        envvar="ENRICHER_STACK__OPENSEARCH_PORT",
         min=1,
         max=65535,
         help="Preferred port of OpenSearch; the next free one if it is taken.",
@@ -92,7 +91,6 @@ RedisPort = Annotated[
     int | None,
     typer.Option(
         "--redis-port",
-        envvar="ENRICHER_STACK__REDIS_PORT",
         min=1,
         max=65535,
         help="Preferred port of Valkey; the next free one if it is taken.",

@@ -55,6 +55,14 @@ def role_name(arn: str | None) -> str | None:
     return parsed.name if parsed.resource_type == "role" else None
 
 
+def session_arn(role_arn: str, session_name: str) -> str | None:
+    """Give the ARN of a role's session; the role's path is lost in it."""
+    parsed, name = parse_arn(role_arn), role_name(role_arn)
+    if parsed is None or name is None:
+        return None
+    return f"arn:{parsed.partition}:sts::{parsed.account_id}:assumed-role/{name}/{session_name}"
+
+
 def partition_of_region(region: str | None) -> str:
     """Give the partition that a region lies in; ``aws`` where the region says nothing.
 

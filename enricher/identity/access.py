@@ -54,7 +54,8 @@ def _access(mode: Mode, subtype: str | None, confidence: Confidence, *codes: str
 def _session_access(record: Record, lineage: Lineage) -> Access:
     """Say how the session began; the console's stamp on this very record decides (P4)."""
     caller = record.caller
-    if caller.type == "AWSService" or caller.delegate_account_id:
+    bare = not caller.type and not caller.arn and not caller.principal_id
+    if caller.type == "AWSService" or caller.delegate_account_id or (bare and caller.invoked_by):
         return _access(Mode.SERVICE, "service_principal", _EXACT, "P1")
     if record.from_console:
         return _access(Mode.CONSOLE, "direct", _EXACT, "P4")

@@ -15,7 +15,8 @@ from enricher.identity.model import (
     Status,
 )
 
-_ORDER = {"L1": 0, "L1b": 1, "L3": 2, "L5c": 3, "L5": 4, "L5d": 5, "L4": 6, "L6": 7, "L7": 8}
+_ORDER = {"L1": 0, "L1b": 1, "L3": 2, "L5c": 3, "L5": 4, "L5b": 5, "L5d": 6}
+_ORDER |= {"L4": 7, "L6": 8, "L7": 9}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +100,14 @@ def _completed(lineage: Lineage, others: list[Finding]) -> Lineage:
         if not lineage.origin.principal.same_as(more.origin.principal):
             continue
         principal = _merge(lineage.origin.principal, more.origin.principal)
-        lineage = lineage.with_origin(principal=principal)
-        if more.hops and not lineage.hops and other.grade >= Confidence.STRONG:
+        explains = bool(more.hops) and not lineage.hops and other.grade >= Confidence.STRONG
+        if principal == lineage.origin.principal and not explains:
+            continue
+        evidence = tuple(sorted({*lineage.origin.evidence, *more.origin.evidence}))
+        lineage = lineage.with_origin(principal=principal, evidence=evidence)
+        if explains:
             lineage = replace(
-                lineage.with_origin(
-                    evidence=tuple(sorted({*lineage.origin.evidence, *more.origin.evidence}))
-                ),
+                lineage,
                 hops=more.hops,
                 parent_id=more.parent_id,
                 root_id=more.root_id,

@@ -23,30 +23,42 @@ from enricher.identity.hops import first_session, hop_over
 from enricher.identity.model import Confidence, Kind, Lineage, Missing, Origin, Principal, Status
 from enricher.identity.origins import resolved
 from enricher.identity.sessions import group_id
+from enricher.identity.signer import SWITCHES
 from enricher.identity.windows import CONSOLE_SPAN, TimeFit, fit_by_second
 
 if TYPE_CHECKING:
     from enricher.identity.rolesession import RoleSession
 
 SIGN_IN_TOKEN_SPAN = timedelta(minutes=15)  # a sign-in token is good for that long
-_SWITCHES = frozenset({"SwitchRole", "RenewRole"})
 
 
-def console_findings(session: RoleSession) -> Iterator[Finding]:
-    """Find every way in which the console began this session."""
+def console_findings(
+    session: RoleSession, *, only_switch: str | None = None
+) -> Iterator[Finding]:
+    """Find every way in which the console began this session.
+
+    Args:
+        session: The session.
+        only_switch: Event id of the switch itself, where its own record is asked: another switch
+            to the same role in the same second is not its concern.
+    """
     pairs = merge_copies(fact for fact in session.of_second if fact.internal)
-    anchors = [f for f in session.of_second if f.access_key_id is None]
+    anchors = [
+        fact
+        for fact in session.of_second
+        if fact.access_key_id is None and only_switch in (None, fact.event_id)
+    ]
     for anchor in anchors:
         fit = fit_by_second(anchor.at, session.skewed, session.at)
         if fit is None:
             continue
-        if anchor.event_name in _SWITCHES:
+        if anchor.event_name in SWITCHES:
             own = [pair for pair in pairs if _same_switch(anchor, pair)]
             pairs = [pair for pair in pairs if pair not in own]
             yield from _by_switch(session, anchor, own, fit)
         else:
             yield from _by_sign_in(session, anchor, fit)
-    for pair in pairs:  # the switch itself was recorded elsewhere, or not at all
+    for pair in () if only_switch else pairs:  # the switch itself was recorded elsewhere, or not at all
         fit = fit_by_second(pair.fact.at, session.skewed, session.at)
         if fit is not None:
             yield _finding(session, session.behind(pair), pair, fit)
@@ -175,7 +187,7 @@ def _renewed(session: RoleSession, anchor: Issuance) -> Issuance | None:
                 keys.began(anchor.account_id, anchor.principal_id, day)
             )
         )
-        if fact.event_name in _SWITCHES
+        if fact.event_name in SWITCHES
         and anchor.at - CONSOLE_SPAN <= fact.at < anchor.at
         and (
             not (fact.switched_from and anchor.switched_from)
@@ -217,7 +229,8 @@ def _continuing(finding: Finding, session: RoleSession, renewed: Issuance | None
 def _by_sign_in(session: RoleSession, anchor: Issuance, fit: TimeFit) -> Iterator[Finding]:
     """ConsoleLogin of a role session: a program's credentials stood behind it (§1.4, §1.6)."""
     issue = Issue(fact=anchor, evidence=(anchor.event_id,), internal=False, switched_from=None)
-    for token in _sign_in_tokens(session, anchor):
+    tokens = _sign_in_tokens(session, anchor)
+    for token in tokens:
         behind = session.resolver.lineage(token.caller, token.at, session.path)
         bridged = Issue(
             fact=anchor,
@@ -227,7 +240,7 @@ def _by_sign_in(session: RoleSession, anchor: Issuance, fit: TimeFit) -> Iterato
         )
         yield _finding(session, behind, bridged, fit)
     signed_by = anchor.caller
-    if signed_by.created_at and abs(signed_by.created_at - anchor.at) > SECOND:
+    if not tokens and signed_by.created_at and abs(signed_by.created_at - anchor.at) > SECOND:
         behind = session.resolver.lineage(signed_by, anchor.at, session.path)
         yield _finding(session, behind, issue, fit)
 

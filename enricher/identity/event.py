@@ -27,7 +27,6 @@ from enricher.identity.sessions import (
 from enricher.identity.signer import SESSION_STARTS, signer
 
 _KIND_OF_SESSION = {"AssumedRole": "role", "IAMUser": "user", "Root": "root", "Role": "role"}
-_SERVICE_RECORDS = frozenset({"awsserviceevent", "awscloudtrailinsight"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +95,9 @@ def _lineage(record: Record, caller: Caller, resolver: Resolver) -> Lineage:
     if is_failed_sign_in(record):
         return first_session(_failed_sign_in(caller), complete=False)
     if not caller.type and not caller.principal_id and not caller.arn:
-        service = caller.invoked_by or (
-            record.event_source if record.event_type in _SERVICE_RECORDS else None
-        )
+        service = caller.invoked_by if caller.invoked_by != "AWS Internal" else None
+        if service is None and (caller.invoked_by or record.event_type == "awsserviceevent"):
+            service = record.event_source
         if service:
             return first_session(resolved(aws_service(service), "L0", Confidence.EXACT))
     if caller.type == "Unknown" and record.service in ("sso", "signin", "sso-oauth"):
@@ -143,7 +142,7 @@ def _origin(record: Record, caller: Caller, origin: Origin) -> dict[str, Any]:
             "confidence": origin.confidence.word,
             "reason": origin.reason,
             "candidates": [c.document() for c in origin.candidates] or None,
-            "missing": origin.missing.document() if origin.missing and not origin.settled else None,
+            "missing": origin.missing.document() if origin.missing else None,
             "evidence": list(evidence) or None,
             "acting_as": origin.acting_as,
             "via_service": via,

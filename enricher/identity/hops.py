@@ -43,6 +43,7 @@ def hop_over(
         via=fact.event_name,
         arn=fact.arn or holder.arn,
         account_id=fact.account_id or holder.account_id,
+        principal_id=holder.principal_id,
         access_key_id=holder.access_key_id or fact.access_key_id,
         event_id=fact.event_id,
         at=fact.at,

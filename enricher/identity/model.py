@@ -170,6 +170,7 @@ class Hop:
     via: str
     arn: str | None
     account_id: str | None
+    principal_id: str | None
     access_key_id: str | None
     event_id: str | None
     at: datetime

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from enricher.cloudtrail.arn import session_arn
 from enricher.cloudtrail.caller import Caller
-from enricher.cloudtrail.record import Record
+from enricher.cloudtrail.record import Record, mapping, text
 from enricher.cloudtrail.times import SECOND
 from enricher.identity import keys
 from enricher.identity.evidence import Evidence, issuances, sightings
@@ -28,8 +29,9 @@ from enricher.identity.origins import (
     unknown,
     web_identity,
 )
-from enricher.identity.rolesession import role_session
+from enricher.identity.rolesession import portal_keys, portal_user, role_session
 from enricher.identity.sessions import session_id_of
+from enricher.identity.signer import SWITCHES, starts_session
 from enricher.identity.usersession import federated_user, iam_user_session, root_session
 from enricher.identity.windows import CONSOLE_SPAN, EXPIRY_GRACE, LONGEST_SPAN
 
@@ -63,7 +65,7 @@ class Resolver:
         found = self._known.get(slot)
         if found is None:
             found = _bounded(self._walk(caller, at, (*path, node)))
-            if not found.tainted or not path:
+            if not found.tainted:
                 self._known[slot] = found
         return found
 
@@ -125,12 +127,43 @@ class Resolver:
         """
         if caller.type == "AWSAccount":
             return self._copied(record, caller)
+        if caller.type == "SAMLUser":
+            return self._signed_in_by_saml(record, caller)
+        if record.event_name in SWITCHES and starts_session(record):
+            return role_session(self, caller, record.at, (), only_switch=record.event_id)
         if caller.invoked_by == "aws-mcp.amazonaws.com" and record.request_id:
             calls = sightings(self.evidence.facts(keys.request(record.request_id)))
             for call in calls[:1]:
                 behind = self.lineage(call.caller, call.at)
                 return _same_session(self.lineage(caller, record.at), behind, call.event_id)
         return self.lineage(caller, record.at)
+
+    def _signed_in_by_saml(self, record: Record, caller: Caller) -> Lineage:
+        """An Identity Center user's own sign-in: the session it begins may name the user's id."""
+        lineage = self.lineage(caller, record.at)
+        holder = text(mapping(record.response.get("assumedRoleUser")).get("assumedRoleId"))
+        if lineage.origin.principal.kind is not Kind.IDC_USER or holder is None:
+            return lineage
+        begun = Caller(
+            type="AssumedRole",
+            account_id=caller.account_id,
+            principal_id=holder,
+            created_at=record.at,
+            issuer_arn=caller.issuer_arn,
+        )
+        user = portal_user(self.evidence, begun)
+        if user is None:
+            wanted = frozenset(portal_keys(begun))
+            return replace(lineage, waiting=lineage.waiting | wanted)
+        principal = replace(
+            lineage.origin.principal, id=user.user_id, identity_provider=user.identity_store
+        )
+        return lineage.with_origin(
+            principal=principal,
+            rule=user.rule,
+            confidence=user.grade,
+            evidence=tuple(sorted({record.event_id, user.event_id})),
+        )
 
     def _copied(self, record: Record, caller: Caller) -> Lineage:
         if is_anonymous(caller):
@@ -188,12 +221,16 @@ class Resolver:
         )
 
     def known_arn(self, principal_id: str | None) -> str | None:
-        """Give the ARN that a user's unique id bore last (identity.md §1.3)."""
-        if principal_id is None or not principal_id.startswith("AIDA"):
+        """Give the ARN that a unique id bore last, of a user or of a role's session (§1.3)."""
+        unique_id, _, session_name = (principal_id or "").partition(":")
+        if not unique_id.startswith(("AIDA", "AROA")):
             return None
-        facts = self.evidence.facts(keys.name(principal_id))
+        facts = self.evidence.facts(keys.name(unique_id))
         named = [fact for fact in facts if isinstance(fact, Naming)]
-        return max(named, key=lambda fact: (fact.at, fact.arn)).arn if named else None
+        if not named:
+            return None
+        arn = max(named, key=lambda fact: (fact.at, fact.arn)).arn
+        return session_arn(arn, session_name) if session_name else arn
 
 
 def _node(caller: Caller) -> tuple[object, ...]:
@@ -225,12 +262,27 @@ def _cut(caller: Caller, at: datetime, reason: str) -> Lineage:
 
 
 def _bounded(lineage: Lineage) -> Lineage:
-    """Refuse a chain that is longer than any real one (rulings 13)."""
-    if len(lineage.hops) <= MAX_HOPS and lineage.origin.reason != "depth-limit":
+    """Refuse a chain that is longer than any real one (rulings 13).
+
+    What is kept are the hops nearest to the event, so that the answer does not depend on where
+    the walk was given up.
+    """
+    if len(lineage.hops) <= MAX_HOPS:
         return lineage
     hops = lineage.hops[-MAX_HOPS:]
-    principal = Principal(kind=Kind.UNKNOWN_ISSUER, arn=hops[0].arn if hops else None)
-    return replace(lineage, hops=hops, origin=unknown(principal, "depth-limit"))
+    first = hops[0]
+    principal = Principal(
+        kind=Kind.UNKNOWN_ISSUER, id=first.principal_id, arn=first.arn, account_id=first.account_id
+    )
+    evidence = tuple(sorted({event_id for hop in hops for event_id in hop.evidence}))
+    return replace(
+        lineage,
+        hops=hops,
+        origin=replace(unknown(principal, "depth-limit"), evidence=evidence),
+        root_id=None,
+        root_complete=False,
+        waiting=frozenset(),
+    )
 
 
 def _same_session(own: Lineage, behind: Lineage, event_id: str) -> Lineage:

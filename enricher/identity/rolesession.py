@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -13,7 +13,7 @@ from enricher.cloudtrail.caller import Caller
 from enricher.identity import keys
 from enricher.identity.combine import Finding, best
 from enricher.identity.consolesession import console_findings
-from enricher.identity.evidence import Issue, issuances, merge_copies, sightings
+from enricher.identity.evidence import Evidence, Issue, issuances, merge_copies, sightings
 from enricher.identity.facts import Issuance, Sighting, Stamp
 from enricher.identity.hops import first_session, hop_over
 from enricher.identity.model import (
@@ -88,6 +88,8 @@ class RoleSession:
         fact = issue.fact
         principal = issued_workload(fact)
         if principal is not None:
+            if principal.account_id is None and principal.kind is not Kind.AWS_SERVICE:
+                principal = replace(principal, account_id=self.caller.account_id)
             return first_session(resolved(principal, "L1", Confidence.EXACT))
         if fact.caller.type == "AWSAccount":
             origin = self.resolver.external(
@@ -101,17 +103,30 @@ class RoleSession:
         return self.resolver.lineage(fact.caller, fact.at, self.path)
 
 
-def role_session(resolver: Resolver, caller: Caller, at: datetime, path: Path) -> Lineage:
-    """Resolve a role session by every rule that fits; the strongest wins."""
+def role_session(
+    resolver: Resolver, caller: Caller, at: datetime, path: Path, *, only_switch: str | None = None
+) -> Lineage:
+    """Resolve a role session by every rule that fits; the strongest wins.
+
+    Args:
+        resolver: The evidence, and the walk.
+        caller: The role session.
+        at: When its credential was used.
+        path: The credentials already walked through.
+        only_switch: Event id of the console switch whose own record is asked.
+    """
     session = RoleSession(resolver, caller, at, path)
-    findings = [
-        *_by_key(session),
-        *_by_sign_in_session(session),
-        *_by_saml(session),
-        *_by_stamp(session),
-        *console_findings(session),
-        *_by_forwarding(session),
-    ]
+    if only_switch:
+        findings = list(console_findings(session, only_switch=only_switch))
+    else:
+        findings = [
+            *_by_key(session),
+            *_by_sign_in_session(session),
+            *_by_saml(session),
+            *_by_stamp(session),
+            *console_findings(session),
+            *_by_forwarding(session),
+        ]
     found = best(findings, nobody(caller))
     if found is None:
         found = _unresolved(session)
@@ -212,40 +227,66 @@ def _identity_center(session: RoleSession) -> Iterator[Finding]:
     caller = session.caller
     name = caller.session_name
     yield _stamp("L5d", Confidence.STRONG, idc_user(caller, name=name))
-    if not (caller.account_id and caller.principal_id and caller.created_at):
-        return
-    facts = session.resolver.evidence.facts
-    key = keys.on_behalf(caller.account_id, caller.principal_id, caller.created_at)
-    stamps = [stamp for stamp in facts(key) if isinstance(stamp, Stamp)]
-    if len(stamps) == 1:
-        stamp = stamps[0]
-        user = msgspec.structs.replace(
-            caller, user_id=stamp.user_id, identity_store=stamp.identity_store
+    user = portal_user(session.resolver.evidence, caller)
+    if user is not None:
+        named = msgspec.structs.replace(
+            caller, user_id=user.user_id, identity_store=user.identity_store
         )
-        yield _stamp("L5c", Confidence.EXACT, idc_user(user, name=name), (stamp.event_id,))
-        return
-    calls = {(c.caller.user_id, c.caller.identity_store): c for c in _portal_calls(session)}
-    if len(calls) == 1:
-        call = next(iter(calls.values()))
-        user = msgspec.structs.replace(
-            caller, user_id=call.caller.user_id, identity_store=call.caller.identity_store
-        )
-        yield _stamp("L5", Confidence.STRONG, idc_user(user, name=name), (call.event_id,))
+        yield _stamp(user.rule, user.grade, idc_user(named, name=name), (user.event_id,))
+
+
+class PortalUser(NamedTuple):
+    """An Identity Center user whom another record than the caller's own names."""
+
+    user_id: str | None
+    identity_store: str | None
+    rule: str
+    grade: Confidence
+    event_id: str
+
+
+def portal_user(evidence: Evidence, caller: Caller) -> PortalUser | None:
+    """Find the user of an Identity Center session on its other records, else at the portal.
+
+    L5c: ``onBehalfOf`` on another record of the session. L5b: the one who asked for this
+    permission set, here, in this second; two who did leave it open.
+    """
+    for key in portal_keys(caller):
+        facts = evidence.facts(key)
+        stamps = [fact for fact in facts if isinstance(fact, Stamp)]
+        if len(stamps) == 1:
+            stamp = stamps[0]
+            return PortalUser(
+                stamp.user_id, stamp.identity_store, "L5c", Confidence.EXACT, stamp.event_id
+            )
+        calls = {(c.caller.user_id, c.caller.identity_store): c for c in sightings(facts)}
+        if len(calls) == 1:
+            ((user_id, store), call) = calls.popitem()
+            return PortalUser(user_id, store, "L5b", Confidence.STRONG, call.event_id)
+        if stamps or calls:
+            return None
+    return None
+
+
+def portal_keys(caller: Caller) -> list[str]:
+    """Give the keys that can name the user of an Identity Center session, strongest first."""
+    permissions = permission_set(caller)
+    if not (permissions and caller.account_id and caller.principal_id and caller.created_at):
+        return []
+    account_id, began_at = caller.account_id, caller.created_at
+    return [
+        keys.on_behalf(account_id, caller.principal_id, began_at),
+        *(keys.portal(account_id, permissions, second) for second in keys.around(began_at)),
+    ]
 
 
 def _portal_calls(session: RoleSession) -> list[Sighting]:
-    """L5b: who asked Identity Center for this permission set here, in this second."""
-    caller = session.caller
-    permissions = permission_set(caller)
-    if not (permissions and caller.account_id and caller.created_at):
-        return []
-    found = []
-    for second in keys.around(caller.created_at):
-        key = keys.portal(caller.account_id, permissions, second)
-        found += sightings(session.resolver.evidence.facts(key))
+    """Find who asked Identity Center for this session's permission set in its second."""
+    for key in portal_keys(session.caller)[1:]:
+        found = sightings(session.resolver.evidence.facts(key))
         if found:
-            break
-    return found
+            return found
+    return []
 
 
 def _by_forwarding(session: RoleSession) -> Iterator[Finding]:
@@ -353,12 +394,8 @@ def _awaiting(session: RoleSession, found: Lineage) -> Lineage:
     elif session.skewed and found.hops[-1].confidence <= Confidence.MODERATE:
         waiting.add(session.session_keys[0])
     principal = found.origin.principal
-    if principal.kind is Kind.IDC_USER and principal.id is None and caller.created_at:
-        if caller.account_id and caller.principal_id:
-            waiting.add(keys.on_behalf(caller.account_id, caller.principal_id, caller.created_at))
-        permissions = permission_set(caller)
-        if permissions and caller.account_id:
-            waiting.add(keys.portal(caller.account_id, permissions, caller.created_at))
+    if principal.kind is Kind.IDC_USER and principal.id is None:
+        waiting.update(portal_keys(caller)[:2])
     return replace(found, waiting=frozenset(waiting))
 
 

@@ -12,7 +12,8 @@ from enricher.cloudtrail.arn import parse_arn
 from enricher.cloudtrail.caller import Caller
 from enricher.cloudtrail.record import Record, text
 
-SESSION_STARTS = frozenset({"ConsoleLogin", "SwitchRole", "RenewRole"})
+SWITCHES = frozenset({"SwitchRole", "RenewRole"})
+SESSION_STARTS = SWITCHES | {"ConsoleLogin"}
 _SIGN_IN_TYPES = ("awsconsolesignin",)
 
 

@@ -61,10 +61,10 @@ _FORWARDED = Access(
 def iam_user_session(resolver: Resolver, caller: Caller, at: datetime, path: Path) -> Lineage:
     """Resolve an IAM user: the origin stands on the record, the session may have a parent."""
     if caller.has_long_term_key or caller.created_at is None and not caller.access_key_id:
-        origin = resolved(iam_user(caller, human=caller.mfa), "L0", Confidence.EXACT)
+        origin = resolved(iam_user(caller, human=None), "L0", Confidence.EXACT)
         return _own_session(caller, at, origin)
     lineage = _begun_session(resolver, caller, at, path)
-    human = True if lineage.access.mode is Mode.CONSOLE or lineage.mfa else None
+    human = True if lineage.access.mode is Mode.CONSOLE else None
     origin = resolved(iam_user(caller, human=human), "L0", Confidence.EXACT, lineage.evidence)
     return lineage.lineage(origin)
 

@@ -47,7 +47,7 @@ def _walk(directory: Path, found: Found) -> None:
     try:
         children = sorted(directory.iterdir())
     except PermissionError:
-        found.skipped[str(directory.absolute())] = "permission-denied"
+        found.skipped[str(directory.resolve())] = "permission-denied"
         return
     for child in children:
         if child.is_dir() and not child.is_symlink():
@@ -57,7 +57,7 @@ def _walk(directory: Path, found: Found) -> None:
 
 
 def _sort_in(path: Path, found: Found, *, named: bool) -> None:
-    location = str(path.absolute())
+    location = str(path.resolve())
     kind = kind_of(location)
     if kind is FileKind.LOG or (named and kind is FileKind.OTHER):
         found.logs.append(location)
