@@ -49,7 +49,7 @@ class MavenCentral:
     def chunks(self, coordinates: str) -> Iterator[bytes]:
         """Give the content of a file piece by piece."""
         # Here, since it takes long to import and only the first start of all needs it.
-        from maven_artifact import Artifact, Downloader  # noqa: PLC0415
+        from maven_artifact import Artifact, Downloader
 
         downloader = Downloader()
         url = downloader.resolver.uri_for_artifact(Artifact.parse(coordinates))

@@ -45,7 +45,7 @@ def launch(
     A session of its own keeps a Ctrl-C in the terminal from reaching it: we decide when it ends.
     """
     with log_path.open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603 -- our own command line
+        process = subprocess.Popen(
             command,
             cwd=directory,
             stdin=subprocess.DEVNULL,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from enricher.stack.processes import ProcessIdentity  # noqa: TC001 -- msgspec resolves it
+from enricher.stack.processes import ProcessIdentity
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,9 @@ from opensearchpy import OpenSearch
 
 from enricher.stack import ServerStartError, Stack, StackSettings
 from enricher.stack.distribution import Distribution
+from enricher.stack.interruption import Interruption
 from enricher.stack.lock import load_lock
+from enricher.stack.valkey import Valkey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -259,6 +261,32 @@ def test_two_starts_at_once_make_one_stack(settings: StackSettings, tmp_path: Pa
         assert len(_servers_of(tmp_path)) == 2
     finally:
         Stack(both).down()
+    assert _servers_of(tmp_path) == []
+
+
+def test_a_port_that_is_lost_at_the_last_moment_is_replaced(
+    settings: StackSettings, tmp_path: Path
+) -> None:
+    here = replace(settings, data_dir=tmp_path)
+    thieves: list[socket.socket] = []
+    reports: list[str] = []
+
+    class Robbed(Valkey):
+        def command(self, port: int) -> tuple[str, ...]:
+            if not thieves:  # after the look at the port, before the start
+                thieves.append(socket.create_server(("127.0.0.1", port)))
+            return super().command(port)
+
+    stack, server = Stack(here), Robbed(here)
+    server.prepare(reports.append)
+    with Interruption() as interruption:
+        stack._start(server, interruption)
+        stack._await(server, reports.append, interruption)
+    state = _state(tmp_path)["valkey"]
+    assert state["ready"]
+    assert state["port"] > thieves[0].getsockname()[1]
+    thieves[0].close()
+    stack.down()
     assert _servers_of(tmp_path) == []
 
 
