@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 import redis
-from celery import Celery
 from opensearchpy import OpenSearch
 from pydantic import ValidationError
 
@@ -22,6 +22,9 @@ from enricher.stores.memory import SystemClock
 from enricher.stores.opensearch import OpenSearchEventIndex
 from enricher.stores.redis_evidence import RedisEvidenceStore
 from enricher.stores.task_queue import CeleryTaskQueue, make_celery
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 # Read by others: the tests' own switches, and where completion scripts live.
 _NOT_OURS = ("ENRICHER_TEST_", "ENRICHER_DEMO_")

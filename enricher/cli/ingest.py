@@ -27,7 +27,7 @@ _QUIET_POLLS = 3  # the queue is empty that often in a row: nothing follows any 
 
 def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Log files, or directories of them.")],
-    wait: Annotated[  # noqa: FBT002 - Typer's flags
+    wait: Annotated[
         bool | None,
         typer.Option(
             "--wait/--no-wait",
@@ -65,8 +65,7 @@ def ingest(
     show_summary(services, entries)
     if any(entry["quarantined"] or entry["status"] == "failed" for entry in entries):
         err.print(
-            "Something was quarantined. To look at it: "
-            f"enricher quarantine list --run {run_id}"
+            f"Something was quarantined. To look at it: enricher quarantine list --run {run_id}"
         )
         raise typer.Exit(1)
 
@@ -132,7 +131,9 @@ def show_summary(services: Container, entries: list[dict[str, Any]]) -> None:
         for name in ("records", "indexed", "duplicate", "quarantined"):
             sums[name] += entry[name]
         sums[entry["status"]] += 1
-    table = Table(title="Ingested", box=None, pad_edge=False, show_header=False, title_justify="left")
+    table = Table(
+        title="Ingested", box=None, pad_edge=False, show_header=False, title_justify="left"
+    )
     table.add_row("log files", f"{len(entries):,}")
     for status, word in (("failed", "failed files"), ("skipped", "skipped files")):
         if sums[status]:

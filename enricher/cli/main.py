@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import enricher
-from enricher.cli import explain, ingest, install, settings, stack, who, worker
+from enricher.cli import explain, ingest, install, quarantine, settings, stack, who, worker
 from enricher.cli.shown import err, text
 from enricher.errors import EnricherError
 
@@ -20,6 +20,7 @@ cli = typer.Typer(
     rich_markup_mode=None,
 )
 cli.add_typer(stack.app, name="stack")
+cli.add_typer(quarantine.app, name="quarantine")
 cli.command("ingest")(ingest.ingest)
 cli.command("who")(who.who)
 cli.command("explain")(explain.explain_files)
@@ -36,7 +37,7 @@ def _show_version(asked: bool) -> None:  # noqa: FBT001 - Typer's own callback s
 
 @cli.callback()
 def _options(
-    version: Annotated[  # noqa: ARG001, FBT002 - handled by its callback
+    version: Annotated[  # noqa: FBT002 - Typer's flags
         bool,
         typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
     ] = False,

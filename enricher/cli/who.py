@@ -64,7 +64,8 @@ def _origin_label(origin: Mapping[str, Any], enriched: Mapping[str, Any]) -> Tex
     if origin.get("account_id"):
         label.append(f"  account {plain(origin['account_id'])}")
     label.append(
-        f"  {plain(origin.get('status', '?'))}, {plain(confidence)} ({plain(origin.get('rule', '?'))})",
+        f"  {plain(origin.get('status', '?'))}, "
+        f"{plain(confidence)} ({plain(origin.get('rule', '?'))})",
         style=_STYLES.get(confidence, ""),
     )
     if origin.get("reason"):

@@ -27,7 +27,7 @@ def local_worker(services: Container) -> Iterator[None]:
         return
     with tempfile.NamedTemporaryFile("w+", prefix="enricher-worker-", suffix=".log") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "enricher", "worker"], stdout=log, stderr=subprocess.STDOUT
+            [sys.executable, "-m", "enricher.cli", "worker"], stdout=log, stderr=subprocess.STDOUT
         )
         try:
             _wait_for(process, services, Path(log.name))

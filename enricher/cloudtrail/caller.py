@@ -7,14 +7,16 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from enricher.cloudtrail.arn import parse_arn, partition_of_region, role_name
 from enricher.cloudtrail.times import parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 _EMPTY: Mapping[str, Any] = {}

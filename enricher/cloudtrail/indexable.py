@@ -8,13 +8,16 @@ breaks such a rule is indexed with that value wrapped or shortened, keeps itself
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from enricher.cloudtrail import codec
-from enricher.cloudtrail.codec import JsonObject
-from enricher.cloudtrail.reading import InputLimits
 from enricher.errors import RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from enricher.cloudtrail.codec import JsonObject
+    from enricher.cloudtrail.reading import InputLimits
 
 LONGEST_TERM_BYTES = 32_766  # Lucene's limit for one term, in UTF-8
 REDACTED = "REDACTED"

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from enricher.cloudtrail.times import parse_time
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class FileKind(StrEnum):
@@ -32,8 +35,10 @@ _KINDS = (
 _LAYOUT = re.compile(
     r"AWSLogs/(?:(?P<organization>o-[a-z0-9]+)/)?(?P<account>\d{12})/CloudTrail/(?P<region>[a-z0-9-]+)/"
 )
-_NAME = re.compile(  # e.g. 123456789012_CloudTrail_us-east-1_20230710T1205Z_1dM7GQM67kudSyGD.json.gz
-    r"(?P<account>\d{12})_CloudTrail_(?P<region>[a-z0-9-]+)[_-](?P<time>\d{8}T\d{4})Z?(?:_|\.)"
+_NAME = (
+    re.compile(  # e.g. 123456789012_CloudTrail_us-east-1_20230710T1205Z_1dM7GQM67kudSyGD.json.gz
+        r"(?P<account>\d{12})_CloudTrail_(?P<region>[a-z0-9-]+)[_-](?P<time>\d{8}T\d{4})Z?(?:_|\.)"
+    )
 )
 
 
@@ -71,8 +76,6 @@ def parse_path(path: str) -> LogFileName:
     )
 
 
-def _group(
-    layout: re.Match[str] | None, name: re.Match[str] | None, group: str
-) -> str | None:
+def _group(layout: re.Match[str] | None, name: re.Match[str] | None, group: str) -> str | None:
     found = layout or name
     return found[group] if found else None

@@ -8,13 +8,16 @@ References:
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail import codec
-from enricher.cloudtrail.codec import JsonObject
 from enricher.errors import LogFileError, RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from enricher.cloudtrail.codec import JsonObject
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _INFLATE_STEP = 1 << 20
@@ -56,6 +59,7 @@ class LogFileContent:
 
     @property
     def total(self) -> int:
+        """How many pieces the file holds, records or not."""
         return len(self.records) + len(self.refused)
 
 

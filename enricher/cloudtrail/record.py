@@ -9,15 +9,20 @@ References:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from enricher.cloudtrail.caller import Caller, flag, parse_caller
-from enricher.cloudtrail.codec import JsonObject, digest
+from enricher.cloudtrail.caller import flag, parse_caller
+from enricher.cloudtrail.codec import digest
 from enricher.cloudtrail.times import parse_time
 from enricher.errors import RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from enricher.cloudtrail.caller import Caller
+    from enricher.cloudtrail.codec import JsonObject
 
 SIGN_IN_SOURCE = "signin.amazonaws.com"
 _MAX_DOCUMENT_ID_BYTES = 512  # OpenSearch refuses a longer _id

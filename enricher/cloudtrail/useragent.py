@@ -42,7 +42,10 @@ _TOOLS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("pulumi", re.compile(r"Pulumi", re.IGNORECASE)),
     ("kubectl", re.compile(r"kubectl|eksctl", re.IGNORECASE)),
     ("cli", re.compile(r"\[?aws-cli/")),
-    ("sdk", re.compile(r"(?:\[?|\s)(?:Boto3?|Botocore|aws-sdk-[a-z0-9-]+|aws-sdk|APN)/", re.IGNORECASE)),
+    (
+        "sdk",
+        re.compile(r"(?:\[?|\s)(?:Boto3?|Botocore|aws-sdk-[a-z0-9-]+|aws-sdk|APN)/", re.IGNORECASE),
+    ),
     ("sdk", re.compile(r"python-requests|HashiCorp|aws-vault|pacu", re.IGNORECASE)),
     ("client", re.compile(r"^(?:S3 Browser|CyberDuck|Cyberduck|ElasticWolf)", re.IGNORECASE)),
 )
@@ -50,7 +53,7 @@ _TOOLS: tuple[tuple[str, re.Pattern[str]], ...] = (
 
 @lru_cache(maxsize=16_384)
 def tool_of(user_agent: str) -> str | None:
-    """Give the tool that a user agent claims: cli, sdk, terraform, cloudshell, console … or None."""
+    """Give the tool that a user agent claims: cli, sdk, terraform, cloudshell, console."""
     if _CONSOLE.search(user_agent):
         return "console"
     for name, pattern in _TOOLS:

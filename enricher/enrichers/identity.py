@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from enricher.enrichers.interface import Context, Contribution
+from typing import TYPE_CHECKING
+
+from enricher.enrichers.interface import Contribution
 from enricher.identity.event import resolve_record
+
+if TYPE_CHECKING:
+    from enricher.enrichers.interface import Context
 
 
 class IdentityEnricher:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from enricher.cloudtrail.record import Record
-from enricher.identity.facts import Keyed
-from enricher.identity.resolve import Resolver
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from enricher.cloudtrail.record import Record
+    from enricher.identity.facts import Keyed
+    from enricher.identity.resolve import Resolver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

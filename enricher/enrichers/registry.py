@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from enricher.enrichers.identity import IdentityEnricher
-from enricher.enrichers.interface import Context, Enricher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from enricher.enrichers.interface import Context, Enricher
 
 BUILT_IN: tuple[Enricher, ...] = (
     IdentityEnricher(),  # first: the others may say what the origin did

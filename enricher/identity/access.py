@@ -7,14 +7,19 @@ stronger evidence.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from enricher.cloudtrail.record import Record, mapping, text
+from enricher.cloudtrail.record import mapping, text
 from enricher.cloudtrail.useragent import Hint, hint_of, tool_of
 from enricher.identity import keys
-from enricher.identity.evidence import Evidence, issuances, sightings
-from enricher.identity.model import Access, Confidence, Lineage, Mode
+from enricher.identity.evidence import issuances, sightings
+from enricher.identity.model import Access, Confidence, Mode
 from enricher.identity.signer import switches_console
+
+if TYPE_CHECKING:
+    from enricher.cloudtrail.record import Record
+    from enricher.identity.evidence import Evidence
+    from enricher.identity.model import Lineage
 
 _IDC_SERVICES = frozenset({"sso", "sso-oauth", "signin", "identitystore", "sso-directory"})
 _CONSOLE_HOST = re.compile(r"(?:^|\.)console\.aws\.amazon\.com$|(?:^|\.)signin\.aws\.amazon\.com$")
@@ -208,5 +213,3 @@ def _spoof(record: Record, lineage: Lineage) -> frozenset[str]:
     if tool_of(record.user_agent) == "cloudshell" and caller.has_long_term_key:
         suspect = True
     return frozenset({"ua_spoof_suspect"} if suspect else ())
-
-

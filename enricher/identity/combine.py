@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from enricher.identity.model import (
     MAX_CANDIDATES,
     Candidate,
     Confidence,
-    Lineage,
     Origin,
-    Principal,
     Status,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from enricher.identity.model import (
+        Lineage,
+        Principal,
+    )
 
 _ORDER = {"L1": 0, "L1b": 1, "L3": 2, "L5c": 3, "L5": 4, "L5b": 5, "L5d": 6}
 _ORDER |= {"L4": 7, "L6": 8, "L7": 9}
@@ -29,6 +35,7 @@ class Finding:
 
     @property
     def rank(self) -> tuple[int, int, int, tuple[str, ...]]:
+        """Sort the strongest first; what is left to choose is chosen by the proof, not by order."""
         origin = self.lineage.origin
         return (
             -int(self.grade),
@@ -131,9 +138,7 @@ def _merge(one: Principal, other: Principal) -> Principal:
     )
 
 
-def _undecided(
-    status: Status, reason: str, rivals: list[Finding], nobody: Principal
-) -> Lineage:
+def _undecided(status: Status, reason: str, rivals: list[Finding], nobody: Principal) -> Lineage:
     """Name nobody, and list who it may have been."""
     first = rivals[0].lineage
     evidence = {event_id for f in rivals for event_id in f.lineage.origin.evidence}

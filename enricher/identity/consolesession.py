@@ -6,7 +6,6 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -18,23 +17,24 @@ from enricher.cloudtrail.times import SECOND
 from enricher.identity import keys
 from enricher.identity.combine import Finding
 from enricher.identity.evidence import Issue, issuances, merge_copies
-from enricher.identity.facts import Issuance
 from enricher.identity.hops import first_session, hop_over
-from enricher.identity.model import Confidence, Kind, Lineage, Missing, Origin, Principal, Status
+from enricher.identity.model import Confidence, Kind, Missing, Origin, Principal, Status
 from enricher.identity.origins import resolved
 from enricher.identity.sessions import group_id
 from enricher.identity.signer import SWITCHES
 from enricher.identity.windows import CONSOLE_SPAN, TimeFit, fit_by_second
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from enricher.identity.facts import Issuance
+    from enricher.identity.model import Lineage
     from enricher.identity.rolesession import RoleSession
 
 SIGN_IN_TOKEN_SPAN = timedelta(minutes=15)  # a sign-in token is good for that long
 
 
-def console_findings(
-    session: RoleSession, *, only_switch: str | None = None
-) -> Iterator[Finding]:
+def console_findings(session: RoleSession, *, only_switch: str | None = None) -> Iterator[Finding]:
     """Find every way in which the console began this session.
 
     Args:
@@ -49,7 +49,7 @@ def console_findings(
         if fact.access_key_id is None and only_switch in (None, fact.event_id)
     ]
     for anchor in anchors:
-        fit = fit_by_second(anchor.at, session.skewed, session.at)
+        fit = fit_by_second(anchor.at, session.at, skewed=session.skewed)
         if fit is None:
             continue
         if anchor.event_name in SWITCHES:
@@ -58,8 +58,10 @@ def console_findings(
             yield from _by_switch(session, anchor, own, fit)
         else:
             yield from _by_sign_in(session, anchor, fit)
-    for pair in () if only_switch else pairs:  # the switch itself was recorded elsewhere, or not at all
-        fit = fit_by_second(pair.fact.at, session.skewed, session.at)
+    for pair in (
+        () if only_switch else pairs
+    ):  # the switch itself was recorded elsewhere, or not at all
+        fit = fit_by_second(pair.fact.at, session.at, skewed=session.skewed)
         if fit is not None:
             yield _finding(session, session.behind(pair), pair, fit)
 
@@ -183,9 +185,7 @@ def _renewed(session: RoleSession, anchor: Issuance) -> Issuance | None:
         fact
         for day in keys.days_back(anchor.at, CONSOLE_SPAN)
         for fact in issuances(
-            session.resolver.evidence.facts(
-                keys.began(anchor.account_id, anchor.principal_id, day)
-            )
+            session.resolver.evidence.facts(keys.began(anchor.account_id, anchor.principal_id, day))
         )
         if fact.event_name in SWITCHES
         and anchor.at - CONSOLE_SPAN <= fact.at < anchor.at
@@ -253,9 +253,7 @@ def _sign_in_tokens(session: RoleSession, anchor: Issuance) -> list[Issuance]:
         fact
         for day in keys.days_back(anchor.at, SIGN_IN_TOKEN_SPAN)
         for fact in issuances(
-            session.resolver.evidence.facts(
-                keys.began(anchor.account_id, anchor.principal_id, day)
-            )
+            session.resolver.evidence.facts(keys.began(anchor.account_id, anchor.principal_id, day))
         )
         if fact.event_name == "GetSigninToken"
         and anchor.at - SIGN_IN_TOKEN_SPAN <= fact.at <= anchor.at

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail.arn import parse_arn, role_name
-from enricher.cloudtrail.caller import Caller
-from enricher.cloudtrail.record import Record
 from enricher.cloudtrail.times import format_time
 from enricher.identity import keys
 from enricher.identity.access import access_of
-from enricher.identity.facts import Issuance, Keyed, KeyCreation
+from enricher.identity.facts import Issuance, KeyCreation
 from enricher.identity.hops import first_session
-from enricher.identity.model import Confidence, Hop, Kind, Lineage, Origin, Principal, present
+from enricher.identity.model import Confidence, Kind, Principal, present
 from enricher.identity.origins import aws_service, iam_user, nobody, resolved, root_user, unknown
-from enricher.identity.resolve import Resolver
 from enricher.identity.sessions import (
     NO_SESSION_TYPES,
     credential_id,
@@ -25,6 +20,16 @@ from enricher.identity.sessions import (
     group_id,
 )
 from enricher.identity.signer import SESSION_STARTS, signer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from enricher.cloudtrail.caller import Caller
+    from enricher.cloudtrail.record import Record
+    from enricher.identity.facts import Keyed
+    from enricher.identity.model import Hop, Lineage, Origin
+    from enricher.identity.resolve import Resolver
 
 _KIND_OF_SESSION = {"AssumedRole": "role", "IAMUser": "user", "Root": "root", "Role": "role"}
 
@@ -103,7 +108,9 @@ def _lineage(record: Record, caller: Caller, resolver: Resolver) -> Lineage:
     if caller.type == "Unknown" and record.service in ("sso", "signin", "sso-oauth"):
         name = caller.user_name
         if name and not caller.user_id:
-            user = Principal(kind=Kind.IDC_USER, name=name, account_id=caller.account_id, human=True)
+            user = Principal(
+                kind=Kind.IDC_USER, name=name, account_id=caller.account_id, human=True
+            )
             return first_session(resolved(user, "L0", Confidence.STRONG))
     return resolver.record_lineage(record, caller)
 
@@ -223,7 +230,11 @@ def _mfa_used(record: Record) -> bool | None:
 def _issued_session(facts: Iterable[Keyed], caller: Caller) -> str | None:
     """Give the id of the session that the record began for somebody else."""
     for _, fact in facts:
-        if isinstance(fact, Issuance) and fact.access_key_id and fact.event_name != "GetSigninToken":
+        if (
+            isinstance(fact, Issuance)
+            and fact.access_key_id
+            and fact.event_name != "GetSigninToken"
+        ):
             if not (fact.account_id and fact.principal_id):
                 return None
             parsed = parse_arn(fact.arn)
@@ -242,9 +253,7 @@ def _credential(caller: Caller, resolver: Resolver) -> dict[str, Any]:
         return {}
     first = min(created, key=lambda fact: (fact.at, fact.event_id))
     return {
-        "credential": present(
-            {"created_by": first.creator_arn, "created_event": first.event_id}
-        )
+        "credential": present({"created_by": first.creator_arn, "created_event": first.event_id})
     }
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from enricher.identity.facts import Fact, Issuance, Keyed, Sighting, supersedes
+from enricher.identity.facts import Issuance, Keyed, Sighting, supersedes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from enricher.identity.facts import Fact
 
 
 class Evidence(Protocol):

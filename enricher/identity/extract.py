@@ -6,19 +6,21 @@ A failed call never issues anything, and a record from a host that is not AWS's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from enricher.cloudtrail.arn import parse_arn, role_name
-from enricher.cloudtrail.caller import Caller
+from enricher.cloudtrail.arn import parse_arn
 from enricher.cloudtrail.record import Record, mapping, text
 from enricher.cloudtrail.times import parse_time
 from enricher.identity import keys
-from enricher.identity.facts import Issuance, Keyed, KeyCreation, Mark, Naming, Sighting, Stamp
+from enricher.identity.facts import Issuance, KeyCreation, Keyed, Mark, Naming, Sighting, Stamp
 from enricher.identity.signer import signer
-from enricher.identity.workloads import ROLES_ANYWHERE, Workload, issued_to, permission_set_of
+from enricher.identity.workloads import ROLES_ANYWHERE, issued_to, permission_set_of, session_tags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from enricher.cloudtrail.caller import Caller
 
 _Extractor = Callable[[Record], Iterable[Keyed]]
 
@@ -139,7 +141,9 @@ def _role_session(record: Record) -> Iterator[Keyed]:
     account_id = parsed.account_id if parsed else record.recipient
     caller = record.caller
     service = caller.invoked_by if caller.type == "AWSService" else None
-    workload = _workload(record, service, role_arn, account_id) if service else None
+    session = text(record.request.get("roleSessionName")) or ""
+    tags = session_tags(record.request)
+    workload = issued_to(service, role_arn, session, account_id, tags) if service else None
     yield from _published(
         _issuance(
             record,
@@ -155,28 +159,6 @@ def _role_session(record: Record) -> Iterator[Keyed]:
             workload_name=workload.name if workload else None,
         )
     )
-
-
-def _workload(
-    record: Record, service: str, role_arn: str | None, account_id: str | None
-) -> Workload:
-    session = text(record.request.get("roleSessionName")) or ""
-    return issued_to(service, role_arn, session, account_id, _tags(record.request))
-
-
-def _tags(request: Mapping[str, Any]) -> dict[str, str]:
-    """Read session tags, written as a list of pairs or as one object."""
-    found: dict[str, str] = {}
-    for name in ("principalTags", "tags", "transitiveTags"):
-        value = request.get(name)
-        if isinstance(value, dict):
-            found.update({k: v for k, v in value.items() if isinstance(v, str)})
-        elif isinstance(value, list):
-            for pair in value:
-                key, content = text(mapping(pair).get("key")), text(mapping(pair).get("value"))
-                if key and content:
-                    found[key] = content
-    return found
 
 
 def _session_token(record: Record) -> Iterator[Keyed]:

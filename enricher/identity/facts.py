@@ -58,10 +58,12 @@ class Issuance(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, ta
 
     @property
     def fact_id(self) -> str:
+        """What the fact is stored under, once, below its key."""
         return self.event_id
 
     @property
     def rank(self) -> str:
+        """The least of several with one id stays; empty never gives way."""
         return ""
 
 
@@ -75,10 +77,12 @@ class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, ta
 
     @property
     def fact_id(self) -> str:
+        """What the fact is stored under, once, below its key."""
         return self.event_id
 
     @property
     def rank(self) -> str:
+        """The least of several with one id stays; empty never gives way."""
         return ""
 
 
@@ -91,10 +95,12 @@ class KeyCreation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True,
 
     @property
     def fact_id(self) -> str:
+        """What the fact is stored under, once, below its key."""
         return self.event_id
 
     @property
     def rank(self) -> str:
+        """The least of several with one id stays; empty never gives way."""
         return ""
 
 
@@ -106,10 +112,12 @@ class Naming(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag=
 
     @property
     def fact_id(self) -> str:
+        """What the fact is stored under, once, below its key."""
         return self.arn
 
     @property
     def rank(self) -> str:
+        """The least of several with one id stays; empty never gives way."""
         return format_time(self.at)
 
 
@@ -123,10 +131,12 @@ class Stamp(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="
 
     @property
     def fact_id(self) -> str:
+        """What the fact is stored under, once, below its key."""
         return f"{self.user_id}@{self.identity_store}"
 
     @property
     def rank(self) -> str:
+        """The least of several with one id stays; empty never gives way."""
         return f"{format_time(self.at)} {self.event_id}"
 
 
@@ -137,10 +147,12 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="m
 
     @property
     def fact_id(self) -> str:
+        """What the fact is stored under, once, below its key."""
         return self.value
 
     @property
     def rank(self) -> str:
+        """The least of several with one id stays; empty never gives way."""
         return ""
 
 

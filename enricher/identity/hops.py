@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from enricher.cloudtrail.caller import Caller
-from enricher.identity.evidence import Issue
-from enricher.identity.model import Confidence, Hop, Lineage, Origin, Status
+from enricher.identity.model import Hop, Lineage, Status
 from enricher.identity.sessions import session_id_of
+
+if TYPE_CHECKING:
+    from enricher.cloudtrail.caller import Caller
+    from enricher.identity.evidence import Issue
+    from enricher.identity.model import Confidence, Origin
 
 
 def step(behind: Lineage, hop: Hop, holder: Caller) -> Lineage:

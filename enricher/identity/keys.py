@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from enricher.cloudtrail.times import SECOND, day_of, format_time
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 def issued(access_key_id: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail.times import format_time
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 MAX_CANDIDATES = 5
 
@@ -23,6 +25,7 @@ class Confidence(IntEnum):
 
     @property
     def word(self) -> str:
+        """The word that the document carries."""
         return self.name.lower()
 
 
@@ -249,6 +252,7 @@ class Lineage:
 
     @property
     def confidence(self) -> Confidence:
+        """How sure the whole chain is."""
         return self.origin.confidence
 
     @property

@@ -6,15 +6,17 @@ window, resolve each (design §5).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail.record import Record
 from enricher.identity.event import resolve_record
 from enricher.identity.evidence import EvidenceInMemory
 from enricher.identity.extract import facts_of
 from enricher.identity.resolve import Resolver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +28,7 @@ class Event:
     enriched: dict[str, Any]
 
 
-def enrich_all(
-    records: Iterable[Mapping[str, Any]], *, window_closed: bool = True
-) -> list[Event]:
+def enrich_all(records: Iterable[Mapping[str, Any]], *, window_closed: bool = True) -> list[Event]:
     """Enrich records with the evidence that they hold together.
 
     Args:

@@ -6,11 +6,16 @@ each kind is fixed by the table in rulings.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from enricher.cloudtrail.arn import parse_arn
-from enricher.cloudtrail.caller import Caller
-from enricher.identity.facts import Issuance
-from enricher.identity.model import Confidence, Kind, Missing, Origin, Principal, Status
+from enricher.identity.model import Confidence, Kind, Origin, Principal, Status
 from enricher.identity.workloads import linked_service, permission_set, permission_set_of
+
+if TYPE_CHECKING:
+    from enricher.cloudtrail.caller import Caller
+    from enricher.identity.facts import Issuance
+    from enricher.identity.model import Missing
 
 _MACHINE_ISSUERS = ("token.actions.githubusercontent.com", "gitlab.com", "oidc.eks.")
 
@@ -29,7 +34,11 @@ def resolved(
 
 
 def unknown(
-    principal: Principal, reason: str, *, missing: Missing | None = None, acting_as: str | None = None
+    principal: Principal,
+    reason: str,
+    *,
+    missing: Missing | None = None,
+    acting_as: str | None = None,
 ) -> Origin:
     """Make an origin that is not known, and say why."""
     return Origin(

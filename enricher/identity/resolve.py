@@ -7,16 +7,15 @@ for each credential, so that the events of a batch that share one are resolved o
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from enricher.cloudtrail.arn import session_arn
 from enricher.cloudtrail.caller import Caller
-from enricher.cloudtrail.record import Record, mapping, text
+from enricher.cloudtrail.record import mapping, text
 from enricher.cloudtrail.times import SECOND
 from enricher.identity import keys
-from enricher.identity.evidence import Evidence, issuances, sightings
+from enricher.identity.evidence import issuances, sightings
 from enricher.identity.facts import Naming
 from enricher.identity.model import Confidence, Kind, Lineage, Missing, Origin, Principal, Status
 from enricher.identity.origins import (
@@ -29,11 +28,19 @@ from enricher.identity.origins import (
     unknown,
     web_identity,
 )
-from enricher.identity.rolesession import portal_keys, portal_user, role_session
+from enricher.identity.portal import portal_keys, portal_user
+from enricher.identity.rolesession import role_session
 from enricher.identity.sessions import session_id_of
 from enricher.identity.signer import SWITCHES, starts_session
 from enricher.identity.usersession import federated_user, iam_user_session, root_session
 from enricher.identity.windows import CONSOLE_SPAN, EXPIRY_GRACE, LONGEST_SPAN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from enricher.cloudtrail.record import Record
+    from enricher.identity.evidence import Evidence
 
 MAX_HOPS = 16
 
@@ -94,7 +101,9 @@ class Resolver:
             }
         )
 
-    def _walk(self, caller: Caller, at: datetime, path: Path) -> Lineage:
+    def _walk(  # noqa: C901 - one case for each type of caller
+        self, caller: Caller, at: datetime, path: Path
+    ) -> Lineage:
         if caller.delegate_account_id:
             return _terminal(caller, at, resolved(_delegate(caller), "L0", Confidence.EXACT))
         match caller.type:
@@ -252,7 +261,7 @@ def _terminal(caller: Caller, at: datetime, origin: Origin, *, complete: bool = 
         origin=origin,
         session_id=session_id,
         root_id=session_id,
-        root_complete=complete or session_id is None and origin.status is Status.RESOLVED,
+        root_complete=complete or (session_id is None and origin.status is Status.RESOLVED),
         chain_seen=origin.status is Status.RESOLVED,
     )
 

@@ -1,30 +1,22 @@
-"""Role sessions: every rule that may say who assumed the role (identity.md §2.2, rulings 1–11)."""
+"""Role sessions: every rule that may say who assumed the role (identity.md §2.2; rulings 1-9)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from enricher.cloudtrail.caller import Caller
 from enricher.identity import keys
+from enricher.identity.beginnings import how_it_began
 from enricher.identity.combine import Finding, best
 from enricher.identity.consolesession import console_findings
-from enricher.identity.evidence import Evidence, Issue, issuances, merge_copies, sightings
-from enricher.identity.facts import Issuance, Sighting, Stamp
+from enricher.identity.evidence import issuances, merge_copies, sightings
 from enricher.identity.hops import first_session, hop_over
 from enricher.identity.model import (
-    UNKNOWN_ACCESS,
-    Access,
     Candidate,
     Confidence,
     Kind,
-    Lineage,
-    Missing,
-    Mode,
     Origin,
     Principal,
     Status,
@@ -37,20 +29,30 @@ from enricher.identity.origins import (
     nobody,
     oidc_subject,
     resolved,
-    unknown,
 )
+from enricher.identity.portal import portal_user
 from enricher.identity.sessions import session_id_of
+from enricher.identity.unexplained import awaiting, unresolved
 from enricher.identity.windows import (
-    COGNITO_SESSION,
-    CONSOLE_SPAN,
-    Fit,
     fit_by_key,
     fit_by_second,
 )
-from enricher.identity.workloads import impersonates_instance, permission_set, stamped_workload
+from enricher.identity.workloads import impersonates_instance, stamped_workload
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from enricher.cloudtrail.caller import Caller
+    from enricher.identity.evidence import Issue
+    from enricher.identity.facts import Issuance
+    from enricher.identity.model import (
+        Lineage,
+    )
     from enricher.identity.resolve import Path, Resolver
+    from enricher.identity.windows import (
+        Fit,
+    )
 
 
 class RoleSession:
@@ -128,15 +130,12 @@ def role_session(
             *_by_forwarding(session),
         ]
     found = best(findings, nobody(caller))
-    if found is None:
-        found = _unresolved(session)
-    else:
-        found = _awaiting(session, found)
+    found = unresolved(session) if found is None else awaiting(session, found)
     found = replace(
         found,
         session_id=session.session_id,
         root_id=found.root_id or session.session_id,
-        access=_how_it_began(session),
+        access=how_it_began(session),
         mfa=caller.mfa,
         notes=found.notes | _notes(session, found),
     )
@@ -187,7 +186,7 @@ def _by_saml(session: RoleSession) -> Iterator[Finding]:
         if fact.event_name == "AssumeRoleWithSAML" and fact.event_id not in of_key
     ]
     for issue in merge_copies(found):
-        fit = fit_by_second(issue.fact.at, session.skewed, session.at)
+        fit = fit_by_second(issue.fact.at, session.at, skewed=session.skewed)
         if fit is None:
             continue
         lineage = hop_over(session.behind(issue), issue, session.caller, "L5", fit.grade)
@@ -235,60 +234,6 @@ def _identity_center(session: RoleSession) -> Iterator[Finding]:
         yield _stamp(user.rule, user.grade, idc_user(named, name=name), (user.event_id,))
 
 
-class PortalUser(NamedTuple):
-    """An Identity Center user whom another record than the caller's own names."""
-
-    user_id: str | None
-    identity_store: str | None
-    rule: str
-    grade: Confidence
-    event_id: str
-
-
-def portal_user(evidence: Evidence, caller: Caller) -> PortalUser | None:
-    """Find the user of an Identity Center session on its other records, else at the portal.
-
-    L5c: ``onBehalfOf`` on another record of the session. L5b: the one who asked for this
-    permission set, here, in this second; two who did leave it open.
-    """
-    for key in portal_keys(caller):
-        facts = evidence.facts(key)
-        stamps = [fact for fact in facts if isinstance(fact, Stamp)]
-        if len(stamps) == 1:
-            stamp = stamps[0]
-            return PortalUser(
-                stamp.user_id, stamp.identity_store, "L5c", Confidence.EXACT, stamp.event_id
-            )
-        calls = {(c.caller.user_id, c.caller.identity_store): c for c in sightings(facts)}
-        if len(calls) == 1:
-            ((user_id, store), call) = calls.popitem()
-            return PortalUser(user_id, store, "L5b", Confidence.STRONG, call.event_id)
-        if stamps or calls:
-            return None
-    return None
-
-
-def portal_keys(caller: Caller) -> list[str]:
-    """Give the keys that can name the user of an Identity Center session, strongest first."""
-    permissions = permission_set(caller)
-    if not (permissions and caller.account_id and caller.principal_id and caller.created_at):
-        return []
-    account_id, began_at = caller.account_id, caller.created_at
-    return [
-        keys.on_behalf(account_id, caller.principal_id, began_at),
-        *(keys.portal(account_id, permissions, second) for second in keys.around(began_at)),
-    ]
-
-
-def _portal_calls(session: RoleSession) -> list[Sighting]:
-    """Find who asked Identity Center for this session's permission set in its second."""
-    for key in portal_keys(session.caller)[1:]:
-        found = sightings(session.resolver.evidence.facts(key))
-        if found:
-            return found
-    return []
-
-
 def _by_forwarding(session: RoleSession) -> Iterator[Finding]:
     """L7: a service calls on with a key that nobody issued; the session is known by its second.
 
@@ -303,100 +248,13 @@ def _by_forwarding(session: RoleSession) -> Iterator[Finding]:
         if fact.access_key_id and fact.event_name != "AssumeRoleWithSAML" and not fact.internal
     ]
     for issue in merge_copies(found):
-        fit = fit_by_second(issue.fact.at, session.skewed, session.at)
+        fit = fit_by_second(issue.fact.at, session.at, skewed=session.skewed)
         if fit is not None:
             lineage = hop_over(session.behind(issue), issue, caller, "L7", fit.grade)
             yield Finding("L7", fit.grade, lineage)
 
 
-# --- what remains to be said ------------------------------------------------------------------
-
-
-def _unresolved(session: RoleSession) -> Lineage:
-    """No rule fits: an asserted identity, else nobody, with hints and with what is missing."""
-    caller = session.caller
-    missing = Missing(account_id=caller.account_id, at=caller.created_at)
-    if caller.source_identity:
-        principal = Principal(
-            kind=Kind.ASSERTED,
-            id=caller.source_identity,
-            arn=caller.arn,
-            name=caller.source_identity,
-            account_id=caller.account_id,
-        )
-        origin = resolved(principal, "L8", Confidence.MODERATE)
-        origin = replace(origin, missing=missing)
-    else:
-        reason = "cognito" if caller.session_name == COGNITO_SESSION else "issuer-not-seen"
-        origin = unknown(nobody(caller), reason, missing=missing)
-    origin = replace(origin, candidates=tuple(_hints(session)))
-    return Lineage(origin=origin, waiting=frozenset(_wanted(session)))
-
-
-def _hints(session: RoleSession) -> Iterator[Candidate]:
-    """L9, L11: possibilities that prove nothing (rulings 4)."""
-    caller = session.caller
-    if caller.created_at is None and caller.account_id and caller.principal_id:
-        latest = _closest_preceding(session)
-        for issue in latest:
-            behind = session.behind(issue)
-            yield Candidate(
-                principal=behind.origin.principal,
-                rule="L9",
-                confidence=Confidence.WEAK,
-                evidence=issue.evidence,
-            )
-    name = caller.session_name
-    if name and "@" in name:
-        principal = Principal(kind=Kind.UNKNOWN_ISSUER, name=name, account_id=caller.account_id)
-        yield Candidate(principal=principal, rule="L11", confidence=Confidence.WEAK)
-
-
-def _closest_preceding(session: RoleSession) -> list[Issue]:
-    """L9: the last time that somebody became this principal, within twelve hours."""
-    caller = session.caller
-    found = [
-        fact
-        for day in keys.days_back(session.at, CONSOLE_SPAN)
-        for fact in issuances(
-            session.resolver.evidence.facts(
-                keys.began(caller.account_id or "", caller.principal_id or "", day)
-            )
-        )
-        if session.at - CONSOLE_SPAN <= fact.at <= session.at
-        and fact.event_name != "GetSigninToken"
-    ]
-    if not found:
-        return []
-    latest = max(fact.at for fact in found)
-    return merge_copies(fact for fact in found if fact.at == latest)
-
-
-def _wanted(session: RoleSession) -> set[str]:
-    """The keys whose arrival would explain the session."""
-    caller = session.caller
-    wanted = set(session.session_keys)
-    if caller.access_key_id:
-        wanted.add(keys.issued(caller.access_key_id))
-    if caller.sign_in_session:
-        wanted.add(keys.sign_in(caller.sign_in_session))
-    if caller.created_at is None and caller.account_id and caller.principal_id:
-        wanted.add(keys.began(caller.account_id, caller.principal_id, session.at))
-    return wanted
-
-
-def _awaiting(session: RoleSession, found: Lineage) -> Lineage:
-    """Add what would still change an answer that has been found."""
-    caller = session.caller
-    waiting = set(found.waiting)
-    if not found.hops:
-        waiting |= _wanted(session)  # the origin is stamped, the issuing record was not seen
-    elif session.skewed and found.hops[-1].confidence <= Confidence.MODERATE:
-        waiting.add(session.session_keys[0])
-    principal = found.origin.principal
-    if principal.kind is Kind.IDC_USER and principal.id is None:
-        waiting.update(portal_keys(caller)[:2])
-    return replace(found, waiting=frozenset(waiting))
+# --- what remains to be checked ---------------------------------------------------------------
 
 
 def _notes(session: RoleSession, found: Lineage) -> set[str]:
@@ -449,52 +307,3 @@ def _check_source_identity(session: RoleSession, found: Lineage) -> Lineage:
         evidence=found.origin.evidence,
     )
     return replace(found, origin=origin)
-
-
-def _how_it_began(session: RoleSession) -> Access:
-    """Say how the session began: P6 to P9 of identity.md §5.1; a key match beats a time match."""
-    for fact in session.of_key:
-        if fit_by_key(fact, session.caller, session.at):
-            return _issued_access(fact)
-    anchors = [f for f in session.of_second if f.access_key_id is None or f.internal]
-    if anchors:
-        return Access(
-            mode=Mode.CONSOLE, subtype="direct", confidence=Confidence.STRONG, codes=("P6",)
-        )
-    portal = {call.event_name for call in _portal_calls(session)}
-    if portal == {"GetRoleCredentials"}:
-        return Access(
-            mode=Mode.PROGRAMMATIC, subtype="idc_cli", confidence=Confidence.STRONG, codes=("P9",)
-        )
-    if portal == {"Federate"}:
-        return Access(
-            mode=Mode.CONSOLE, subtype="direct", confidence=Confidence.STRONG, codes=("P9",)
-        )
-    workload = stamped_workload(session.caller)
-    if workload is not None:
-        return _WORKLOAD
-    if linked_role_service(session.caller) is not None:
-        return _SERVICE_ROLE
-    for fact in session.of_second:
-        if fact.service is not None or session.caller.invoked_by:
-            return _issued_access(fact)
-    return UNKNOWN_ACCESS
-
-
-_WORKLOAD = Access(
-    mode=Mode.PROGRAMMATIC, subtype="workload", confidence=Confidence.STRONG, codes=("P8",)
-)
-_SERVICE_ROLE = Access(
-    mode=Mode.SERVICE, subtype="service_role", confidence=Confidence.STRONG, codes=("P8",)
-)
-
-
-def _issued_access(fact: Issuance) -> Access:
-    if fact.service is None:
-        subtype = "sts"
-        return Access(
-            mode=Mode.PROGRAMMATIC, subtype=subtype, confidence=Confidence.STRONG, codes=("P7",)
-        )
-    if fact.workload_kind == Kind.AWS_SERVICE.value:
-        return _SERVICE_ROLE
-    return _WORKLOAD

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from enricher.cloudtrail.caller import Caller
 from enricher.cloudtrail.times import day_of, format_time
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from enricher.cloudtrail.caller import Caller
 
 NO_SESSION_TYPES = frozenset({"AWSAccount", "SAMLUser", "WebIdentityUser", "AWSService"})
 

@@ -6,11 +6,16 @@ response, not by ``userIdentity`` alone.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from enricher.cloudtrail.arn import parse_arn
-from enricher.cloudtrail.caller import Caller
-from enricher.cloudtrail.record import Record, text
+from enricher.cloudtrail.record import text
+
+if TYPE_CHECKING:
+    from enricher.cloudtrail.caller import Caller
+    from enricher.cloudtrail.record import Record
 
 SWITCHES = frozenset({"SwitchRole", "RenewRole"})
 SESSION_STARTS = SWITCHES | {"ConsoleLogin"}
@@ -101,7 +106,10 @@ def _web_identity(record: Record, caller: Caller) -> Caller:
     if issuer == "cognito-identity.amazonaws.com":
         pool = text(record.response.get("audience"))
         return msgspec.structs.replace(
-            caller, principal_id=subject, user_name=subject, federated_provider=issuer,
+            caller,
+            principal_id=subject,
+            user_name=subject,
+            federated_provider=issuer,
             identity_provider=pool or issuer,
             account_id=role.account_id if role else record.recipient,
         )

@@ -6,15 +6,13 @@ key behind it (rulings 2, 7, 11).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from enricher.cloudtrail.caller import Caller
 from enricher.identity import keys
-from enricher.identity.evidence import Issue, issuances, merge_copies
-from enricher.identity.facts import Issuance, Mark
+from enricher.identity.evidence import issuances, merge_copies
+from enricher.identity.facts import Mark
 from enricher.identity.hops import hop_over
 from enricher.identity.model import (
     UNKNOWN_ACCESS,
@@ -23,8 +21,6 @@ from enricher.identity.model import (
     Lineage,
     Missing,
     Mode,
-    Origin,
-    Principal,
 )
 from enricher.identity.origins import (
     federating_user,
@@ -39,17 +35,21 @@ from enricher.identity.sessions import session_id_of, synthetic_id
 from enricher.identity.windows import CONSOLE_SPAN, fit_by_key, fit_by_second
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from enricher.identity.evidence import Issue
+    from enricher.identity.facts import Issuance
+    from enricher.identity.model import (
+        Origin,
+    )
     from enricher.identity.resolve import Path, Resolver
 
-_SIGN_IN = Access(
-    mode=Mode.CONSOLE, subtype="direct", confidence=Confidence.STRONG, codes=("P6",)
-)
+_SIGN_IN = Access(mode=Mode.CONSOLE, subtype="direct", confidence=Confidence.STRONG, codes=("P6",))
 _STAMPED_CONSOLE = Access(
     mode=Mode.CONSOLE, subtype="direct", confidence=Confidence.EXACT, codes=("P4",)
 )
-_ISSUED = Access(
-    mode=Mode.PROGRAMMATIC, subtype="sts", confidence=Confidence.STRONG, codes=("P7",)
-)
+_ISSUED = Access(mode=Mode.PROGRAMMATIC, subtype="sts", confidence=Confidence.STRONG, codes=("P7",))
 _LONG_TERM_KEY = Access(
     mode=Mode.PROGRAMMATIC, subtype="long_term_key", confidence=Confidence.EXACT, codes=("P5",)
 )
@@ -60,7 +60,7 @@ _FORWARDED = Access(
 
 def iam_user_session(resolver: Resolver, caller: Caller, at: datetime, path: Path) -> Lineage:
     """Resolve an IAM user: the origin stands on the record, the session may have a parent."""
-    if caller.has_long_term_key or caller.created_at is None and not caller.access_key_id:
+    if caller.has_long_term_key or (caller.created_at is None and not caller.access_key_id):
         origin = resolved(iam_user(caller, human=None), "L0", Confidence.EXACT)
         return _own_session(caller, at, origin)
     lineage = _begun_session(resolver, caller, at, path)
@@ -139,7 +139,7 @@ def _begun_session(resolver: Resolver, caller: Caller, at: datetime, path: Path)
     found = _at_that_second(resolver, caller)
     if _from_issue(resolver, caller, at, path, begun, found):
         return begun
-    anchors = [f for f in found if f.access_key_id is None and fit_by_second(f.at, False, at)]
+    anchors = [f for f in found if f.access_key_id is None and fit_by_second(f.at, at)]
     if anchors:
         _from_sign_in(begun, anchors)
         return begun
@@ -148,7 +148,7 @@ def _begun_session(resolver: Resolver, caller: Caller, at: datetime, path: Path)
         return begun
     begun.waiting = frozenset(_session_keys(caller))
     if caller.invoked_by and not caller.from_console:
-        _from_long_term_key(resolver, caller, at, begun)
+        _from_long_term_key(resolver, caller, begun)
     return begun
 
 
@@ -174,7 +174,7 @@ def _at_that_second(resolver: Resolver, caller: Caller) -> list[Issuance]:
     return []
 
 
-def _from_issue(  # noqa: PLR0913 - one step of the walk needs all of it
+def _from_issue(  # noqa: PLR0913, PLR0917 - one step of the walk needs all of it
     resolver: Resolver,
     caller: Caller,
     at: datetime,
@@ -263,7 +263,7 @@ def replace_session(caller: Caller, began_at: datetime) -> Caller:
     )
 
 
-def _from_long_term_key(resolver: Resolver, caller: Caller, at: datetime, begun: _Begun) -> None:
+def _from_long_term_key(resolver: Resolver, caller: Caller, begun: _Begun) -> None:
     """Trace forward access to the user's long-term key, where it used just one that day."""
     if not (caller.account_id and caller.principal_id and caller.created_at):
         return

@@ -1,14 +1,18 @@
-"""When a link holds: whole seconds, one of skew, expiry plus grace (rulings 6; identity.md §2.2)."""
+"""When a link holds: whole seconds, one of skew, expiry and grace (rulings 6; identity.md §2.2)."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
 
-from enricher.cloudtrail.caller import Caller
 from enricher.cloudtrail.times import SECOND
-from enricher.identity.facts import Issuance
 from enricher.identity.model import Confidence
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from enricher.cloudtrail.caller import Caller
+    from enricher.identity.facts import Issuance
 
 EXPIRY_GRACE = timedelta(minutes=5)  # long-running calls are logged after expiry
 CONSOLE_SPAN = timedelta(hours=12)  # the longest console session
@@ -62,13 +66,13 @@ class TimeFit(NamedTuple):
     after_expiry: bool = False
 
 
-def fit_by_second(began_at: datetime, skewed: bool, at: datetime) -> TimeFit | None:
+def fit_by_second(began_at: datetime, at: datetime, *, skewed: bool = False) -> TimeFit | None:
     """Grade a link by principal and second (rules L4, L5, L7): no expiry bounds a console session.
 
     Args:
         began_at: When the session began.
-        skewed: The link needed the second of skew.
         at: When the credential was used.
+        skewed: The link needed the second of skew.
     """
     if at < began_at - SECOND or at > began_at + LONGEST_SPAN:
         return None

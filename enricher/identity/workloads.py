@@ -8,12 +8,17 @@ References:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from enricher.cloudtrail.arn import parse_arn, role_name
-from enricher.cloudtrail.caller import Caller
+from enricher.cloudtrail.arn import parse_arn
+from enricher.cloudtrail.record import mapping, text
 from enricher.identity.model import Kind, Principal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from enricher.cloudtrail.caller import Caller
 
 INSTANCE_ID = re.compile(r"i-[0-9A-Za-z]+")
 _LAMBDA_PROBE = re.compile(r"awslambda_\d+_\d+")  # made when a function is created (§1.12)
@@ -74,7 +79,11 @@ def linked_service(role_arn: str | None) -> str | None:
 
 
 def issued_to(
-    service: str, role_arn: str | None, session: str, account_id: str | None, tags: Mapping[str, str]
+    service: str,
+    role_arn: str | None,
+    session: str,
+    account_id: str | None,
+    tags: Mapping[str, str],
 ) -> Workload:
     """Say who holds the credentials that a service principal obtained.
 
@@ -99,6 +108,21 @@ def issued_to(
         if label in _RUNS_CUSTOMER_CODE:
             return Workload(Kind.WORKLOAD, session, session)
     return Workload(Kind.AWS_SERVICE, service, service)
+
+
+def session_tags(request: Mapping[str, Any]) -> dict[str, str]:
+    """Read session tags, written as a list of pairs or as one object."""
+    found: dict[str, str] = {}
+    for name in ("principalTags", "tags", "transitiveTags"):
+        value = request.get(name)
+        if isinstance(value, dict):
+            found.update({k: v for k, v in value.items() if isinstance(v, str)})
+        elif isinstance(value, list):
+            for pair in value:
+                key, content = text(mapping(pair).get("key")), text(mapping(pair).get("value"))
+                if key and content:
+                    found[key] = content
+    return found
 
 
 def pod_id(tags: Mapping[str, str]) -> str | None:
@@ -170,8 +194,3 @@ def permission_set_of(role: str | None) -> str | None:
 def _name(arn: str | None) -> str | None:
     parsed = parse_arn(arn)
     return parsed.name if parsed else None
-
-
-def role_of(role_arn: str | None) -> str | None:
-    """Give a role's name from its ARN."""
-    return role_name(role_arn)

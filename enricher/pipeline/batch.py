@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from enricher.cloudtrail.record import Record
 from enricher.enrichers.interface import Context
 from enricher.enrichers.registry import enrich
 from enricher.identity.evidence import EvidenceSnapshot
 from enricher.identity.extract import facts_of
-from enricher.identity.facts import Keyed
 from enricher.identity.resolve import Resolver
-from enricher.pipeline.ports import EvidenceStore, TaskQueue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from enricher.cloudtrail.record import Record
+    from enricher.identity.facts import Keyed
+    from enricher.pipeline.ports import EvidenceStore, TaskQueue
 
 _KEYS_AT_ONCE = 2_000
 
@@ -30,9 +33,7 @@ class Stated:
 
 def state(record: Record, notes: tuple[str, ...] = (), *, window_closed: bool = False) -> Stated:
     """Read the facts of a record once."""
-    return Stated(
-        record=record, facts=facts_of(record), notes=notes, window_closed=window_closed
-    )
+    return Stated(record=record, facts=facts_of(record), notes=notes, window_closed=window_closed)
 
 
 def enrich_batch(

@@ -7,14 +7,18 @@ that each index can ask for them in its own language.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from enricher.cloudtrail.times import SECOND, parse_time
 from enricher.identity.windows import CONSOLE_SPAN
-from enricher.pipeline.ports import StoredEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from enricher.pipeline.ports import StoredEvent
 
 _ACCOUNT = "userIdentity.accountId"
 _PRINCIPAL = "userIdentity.principalId"
@@ -142,5 +146,3 @@ def _values(node: Any, path: Sequence[str]) -> Iterable[Any]:  # noqa: ANN401 - 
             yield node
     elif isinstance(node, dict) and path[0] in node:
         yield from _values(node[path[0]], path[1:])
-
-

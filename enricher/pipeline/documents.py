@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time
 from enricher.pipeline.ports import Document
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 EVENTS_PREFIX = "cloudtrail-events-"
 # What says when and whence, not what: left out when two enrichments are compared.
@@ -28,7 +30,7 @@ def index_name(at: datetime, period: Period) -> str:
     return EVENTS_PREFIX + (stamp if period is Period.MONTH else f"{stamp}.{at.day:02}")
 
 
-def new_document(
+def new_document(  # noqa: PLR0913 - a document has that many parts
     *, document_id: str, index: str, body: bytes, enriched: dict[str, Any], file: str, at: datetime
 ) -> Document:
     """Join the record's JSON and its enrichment, without parsing the record again."""

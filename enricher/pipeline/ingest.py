@@ -7,30 +7,39 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail import codec
-from enricher.cloudtrail.codec import JsonObject
-from enricher.cloudtrail.indexable import Indexable, indexable
+from enricher.cloudtrail.indexable import indexable
 from enricher.cloudtrail.logfile import parse_path
-from enricher.cloudtrail.reading import InputLimits, inflate, parse_log_file
+from enricher.cloudtrail.reading import inflate, parse_log_file
 from enricher.cloudtrail.record import Record
 from enricher.cloudtrail.times import format_time
 from enricher.errors import LogFileError, RecordError
-from enricher.pipeline.batch import Stated, enrich_batch, look_once_more, publish, state
-from enricher.pipeline.documents import Period, index_name, new_document
+from enricher.pipeline.batch import enrich_batch, look_once_more, publish, state
+from enricher.pipeline.documents import index_name, new_document
 from enricher.pipeline.ports import (
-    Clock,
-    EventIndex,
-    EvidenceStore,
-    LogFileSource,
     QuarantineEntry,
-    TaskQueue,
     Written,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from enricher.cloudtrail.codec import JsonObject
+    from enricher.cloudtrail.indexable import Indexable
+    from enricher.cloudtrail.reading import InputLimits
+    from enricher.pipeline.batch import Stated
+    from enricher.pipeline.documents import Period
+    from enricher.pipeline.ports import (
+        Clock,
+        EventIndex,
+        EvidenceStore,
+        LogFileSource,
+        TaskQueue,
+    )
 
 MOST_OF_A_FILE = 0.5
 NOT_CLOUDTRAIL = "not-cloudtrail"
@@ -214,9 +223,7 @@ def _write(report: FileReport, services: IngestServices, batch: Sequence[_Readab
         for one, answer in zip(batch, enriched, strict=True)
     ]
     refused = []
-    for one, answer, result in zip(
-        batch, enriched, services.index.create(documents), strict=True
-    ):
+    for one, answer, result in zip(batch, enriched, services.index.create(documents), strict=True):
         _note_times(report, one.record.at)
         match result.written:
             case Written.CREATED:
@@ -248,7 +255,7 @@ def _note_times(report: FileReport, at: datetime) -> None:
 # --- what is refused --------------------------------------------------------------------------
 
 
-def _refusal(  # noqa: PLR0913 - one entry, all of its parts
+def _refusal(  # noqa: PLR0913, PLR0917 - one entry, all of its parts
     report: FileReport,
     services: IngestServices,
     error: RecordError,
@@ -290,17 +297,13 @@ def _quarantine(
     report.refusals.update(entry.reason for entry in entries)
 
 
-def _give_up(
-    report: FileReport, services: IngestServices, readable: Sequence[_Readable]
-) -> None:
+def _give_up(report: FileReport, services: IngestServices, readable: Sequence[_Readable]) -> None:
     """Stop a file of which most is refused: something is wrong with it, or with us.
 
     What could be read is quarantined too, so that the numbers add up and nothing is half done.
     """
     error = RecordError("most-of-the-file-refused")
-    entries = [
-        _refusal(report, services, error, one.record.raw, one.position) for one in readable
-    ]
+    entries = [_refusal(report, services, error, one.record.raw, one.position) for one in readable]
     _quarantine(report, services, entries)
     report.status, report.reason = "failed", error.reason
 

@@ -6,21 +6,26 @@ Same facts, same evidence, same resolve; the window is closed, for all there is 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.indexable import indexable
-from enricher.cloudtrail.reading import InputLimits, inflate, parse_log_file
+from enricher.cloudtrail.reading import inflate, parse_log_file
 from enricher.cloudtrail.record import Record
 from enricher.enrichers.interface import Context
 from enricher.enrichers.registry import enrich
 from enricher.errors import LogFileError, RecordError
 from enricher.identity.evidence import EvidenceInMemory
 from enricher.identity.resolve import Resolver
-from enricher.pipeline.batch import Stated, state
-from enricher.pipeline.ports import LogFileSource
+from enricher.pipeline.batch import state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from enricher.cloudtrail.reading import InputLimits
+    from enricher.pipeline.batch import Stated
+    from enricher.pipeline.ports import LogFileSource
 
 
 @dataclass(slots=True)
@@ -72,9 +77,7 @@ def explain(
     distinct: dict[str, _Kept] = {}
     for location in locations:
         _read(location, source, limits, report, distinct)
-    evidence = EvidenceInMemory(
-        keyed for kept in distinct.values() for keyed in kept.stated.facts
-    )
+    evidence = EvidenceInMemory(keyed for kept in distinct.values() for keyed in kept.stated.facts)
     resolver = Resolver(evidence)
     for document_id, kept in distinct.items():
         stated = kept.stated

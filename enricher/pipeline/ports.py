@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from enricher.identity.evidence import Loaded
-from enricher.identity.facts import Keyed
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from enricher.identity.evidence import Loaded
+    from enricher.identity.facts import Keyed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,13 +126,16 @@ class EventIndex(Protocol):
         ...
 
     def rewrite(self, events: Sequence[StoredEvent]) -> list[bool]:
-        """Write events again where nobody else did since they were read; False where somebody did."""
+        """Write events again where nobody else did since they were read.
+
+        Returns:
+            For each event, in order, whether it was written; False where somebody else was faster.
+        """
         ...
 
     def quarantine(self, entries: Sequence[QuarantineEntry]) -> None:
         """Keep what was refused; the same entry twice is one."""
         ...
-
 
     def save_file(self, location: str, entry: Mapping[str, Any]) -> None:
         """Write the ledger's entry of a log file, whole."""

@@ -6,17 +6,20 @@ was read, else it is read again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail.record import Record
 from enricher.cloudtrail.times import format_time
 from enricher.errors import UnavailableError
 from enricher.pipeline.batch import enrich_batch, look_once_more, state
 from enricher.pipeline.documents import VOLATILE, comparable, record_of
-from enricher.pipeline.ports import Clock, EventIndex, EvidenceStore, StoredEvent, TaskQueue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from enricher.pipeline.ports import Clock, EventIndex, EvidenceStore, StoredEvent, TaskQueue
 
 _ROUNDS = 5
 _NOTES_OF_THE_SHAPE = frozenset({"oversize_value", "reshaped_value"})
@@ -50,11 +53,9 @@ def enrich_again(keys: Sequence[str], services: EnrichServices) -> EnrichReport:
     """
     report = EnrichReport()
     for _ in range(_ROUNDS):
-        proofs = sorted({event_id for event_id in _proofs(keys, services.store)})
+        proofs = sorted(set(_proofs(keys, services.store)))
         contested = 0
-        for batch in _batches(
-            services.index.depending_on(keys, proofs), services.batch_records
-        ):
+        for batch in _batches(services.index.depending_on(keys, proofs), services.batch_records):
             contested += _enrich_stored(batch, services, report)
         if not contested:
             return report

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from enricher.stack.processes import ProcessIdentity
-
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from enricher.stack.processes import ProcessIdentity
 
 
 @dataclass(frozen=True, slots=True)

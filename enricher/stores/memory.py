@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail import codec
 from enricher.errors import LogFileError
 from enricher.identity.evidence import Loaded
-from enricher.identity.facts import Fact, Keyed, Naming, supersedes
+from enricher.identity.facts import Naming, supersedes
 from enricher.pipeline.dependence import depends
 from enricher.pipeline.ports import (
-    Document,
-    QuarantineEntry,
     StoredEvent,
     WriteResult,
     Written,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from enricher.identity.facts import Fact, Keyed
+    from enricher.pipeline.ports import (
+        Document,
+        QuarantineEntry,
+    )
 
 
 class MemoryEvidenceStore:

@@ -4,33 +4,42 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from opensearchpy import OpenSearch
 from opensearchpy.exceptions import (
     AuthenticationException,
     AuthorizationException,
-    ConnectionError as ClientConnectionError,
     ConnectionTimeout,
     NotFoundError,
     TransportError,
+)
+from opensearchpy.exceptions import (
+    ConnectionError as ClientConnectionError,
 )
 
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time
 from enricher.errors import ConfigurationError, UnavailableError
-from enricher.pipeline.dependence import Between, Condition, Exists, OneOf, conditions
+from enricher.pipeline.dependence import Between, Exists, OneOf, conditions
 from enricher.pipeline.documents import EVENTS_PREFIX
 from enricher.pipeline.ports import (
-    Document,
-    QuarantineEntry,
     StoredEvent,
     WriteResult,
     Written,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from opensearchpy import OpenSearch
+
+    from enricher.pipeline.dependence import Condition
+    from enricher.pipeline.ports import (
+        Document,
+        QuarantineEntry,
+    )
 
 FILES = "cloudtrail-files"
 QUARANTINE = "cloudtrail-quarantine"
@@ -222,7 +231,7 @@ class OpenSearchEventIndex:
         """Keep what was refused; a repeated entry replaces itself."""
         lines = bytearray()
         for entry in entries:
-            fields = {k: v for k, v in asdict(entry).items() if v is not None and k != "id"}
+            fields = {k: v for k, v in asdict(entry).items() if v is not None}
             fields["at"] = format_time(entry.at)
             lines += codec.dumps({"index": {"_index": QUARANTINE, "_id": entry.id}}) + b"\n"
             lines += codec.dumps(fields) + b"\n"
@@ -232,6 +241,24 @@ class OpenSearchEventIndex:
             if all(item["status"] < 300 for item in items):  # noqa: PLR2004 - HTTP's success
                 return
         raise UnavailableError("OpenSearch does not take what is to be quarantined")
+
+    def quarantine_entries(
+        self, filters: Mapping[str, str], most: int
+    ) -> tuple[list[dict[str, Any]], int]:
+        """Give entries that match, newest first, and how many there are in all."""
+        query = {"bool": {"filter": [{"term": {k: v}} for k, v in filters.items()]}}
+        return self._quarantine_search({"size": most, "query": query, "sort": [{"at": "desc"}]})
+
+    def quarantine_by_id(self, beginning: str) -> list[dict[str, Any]]:
+        """Give the entries whose id begins so; ids are long, people type their beginning."""
+        query = {"prefix": {"id": beginning}}
+        return self._quarantine_search({"size": 10, "query": query})[0]
+
+    def _quarantine_search(self, body: Mapping[str, Any]) -> tuple[list[dict[str, Any]], int]:
+        with _translated():
+            self._client.indices.refresh(index=QUARANTINE)
+            hits = self._client.search(index=QUARANTINE, body=body)["hits"]
+        return [hit["_source"] for hit in hits["hits"]], hits["total"]["value"]
 
     def save_file(self, location: str, entry: Mapping[str, Any]) -> None:
         """Write the ledger's entry of a log file, whole."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import redis
 
 from enricher.errors import UnavailableError
 from enricher.identity.evidence import Loaded
-from enricher.identity.facts import Fact, Keyed, Naming, decode_fact, encode_fact
+from enricher.identity.facts import Naming, decode_fact, encode_fact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import timedelta
+
+    from enricher.identity.facts import Fact, Keyed
 
 _VERSION = b"#"  # a field that no fact id can be: ids are at least an AWS id long
 _PIPELINE_COMMANDS = 5_000

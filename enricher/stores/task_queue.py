@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import redis
 from celery import Celery
@@ -11,6 +11,9 @@ from kombu import Queue
 from kombu.exceptions import OperationalError
 
 from enricher.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 INGEST_TASK = "enricher.ingest_log_file"
 ENRICH_TASK = "enricher.enrich_again"

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from opensearchpy import OpenSearch
 from opensearchpy.exceptions import NotFoundError
 
 import enricher
 from enricher.cloudtrail import codec
 from enricher.errors import SchemaMismatchError
-from enricher.pipeline.documents import Period
 from enricher.stores.opensearch import FILES, QUARANTINE
+
+if TYPE_CHECKING:
+    from opensearchpy import OpenSearch
+
+    from enricher.pipeline.documents import Period
 
 EVENTS_TEMPLATE = "cloudtrail-events"
 
@@ -42,9 +45,7 @@ def _assets() -> Path:
 
 
 def _load(directory: Path) -> dict[str, dict[str, Any]]:
-    return {
-        path.stem: codec.loads(path.read_bytes()) for path in sorted(directory.glob("*.json"))
-    }
+    return {path.stem: codec.loads(path.read_bytes()) for path in sorted(directory.glob("*.json"))}
 
 
 def install(client: OpenSearch, period: Period, mappings: Mappings | None = None) -> list[str]:

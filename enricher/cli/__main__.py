@@ -1,4 +1,4 @@
-"""``python -m enricher``."""
+"""``python -m enricher.cli``."""
 
 from __future__ import annotations
 
