@@ -49,12 +49,12 @@ class MavenCentral:
     def chunks(self, coordinates: str) -> Iterator[bytes]:
         """Give the content of a file piece by piece."""
         # Here, since it takes long to import and only the first start of all needs it.
-        from maven_artifact import Artifact, Downloader
+        from maven_artifact import Artifact, Downloader  # noqa: PLC0415 - see above
 
         downloader = Downloader()
         url = downloader.resolver.uri_for_artifact(Artifact.parse(coordinates))
         timeout = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
-        request = downloader.requestor.request
+        request = downloader.requestor.request  # codespell:ignore requestor
         with request(url, _raise, stream=True, timeout=timeout) as response:
             yield from response.iter_content(chunk_size=CHUNK_BYTES)
 

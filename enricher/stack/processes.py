@@ -5,10 +5,11 @@ from __future__ import annotations
 import subprocess
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psutil
+
+from enricher.stack.state import ProcessIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,19 +19,6 @@ if TYPE_CHECKING:
 # The system derives a process's start from its boot time, which moves when the clock is corrected.
 START_TOLERANCE_S = 2.0
 KILL_WAIT_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessIdentity:
-    """One process, distinguishable from a later one with the same number.
-
-    Attributes:
-        pid: Its number.
-        created_at: When it began, seconds since the epoch, as the system says.
-    """
-
-    pid: int
-    created_at: float
 
 
 # Servers that this very process launched: it must reap them when they end.
@@ -45,7 +33,7 @@ def launch(
     A session of its own keeps a Ctrl-C in the terminal from reaching it: we decide when it ends.
     """
     with log_path.open("ab") as log:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - our own command line
             command,
             cwd=directory,
             stdin=subprocess.DEVNULL,

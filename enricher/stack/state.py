@@ -10,7 +10,18 @@ import msgspec
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from enricher.stack.processes import ProcessIdentity
+
+@dataclass(frozen=True, slots=True)
+class ProcessIdentity:
+    """One process, distinguishable from a later one with the same number.
+
+    Attributes:
+        pid: Its number.
+        created_at: When it began, seconds since the epoch, as the system says.
+    """
+
+    pid: int
+    created_at: float
 
 
 @dataclass(frozen=True, slots=True)

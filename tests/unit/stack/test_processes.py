@@ -11,10 +11,10 @@ import psutil
 import pytest
 
 from enricher.stack.exclusion import exclusive
-from enricher.stack.processes import ProcessIdentity, begin_log, end, find, last_lines, launch
+from enricher.stack.processes import begin_log, end, find, last_lines, launch
 from enricher.stack.settings import StackSettings
 from enricher.stack.stack import Stack
-from enricher.stack.state import ServerState, StackState, StateFile
+from enricher.stack.state import ProcessIdentity, ServerState, StackState, StateFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
