@@ -63,6 +63,7 @@ def session_arn(role_arn: str, session_name: str) -> str | None:
     return f"arn:{parsed.partition}:sts::{parsed.account_id}:assumed-role/{name}/{session_name}"
 
 
+@lru_cache(maxsize=256)
 def partition_of_region(region: str | None) -> str:
     """Give the partition that a region lies in; ``aws`` where the region says nothing.
 

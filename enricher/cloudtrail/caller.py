@@ -8,10 +8,12 @@ References:
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from enricher.cloudtrail import codec
 from enricher.cloudtrail.arn import parse_arn, partition_of_region, role_name
 from enricher.cloudtrail.times import parse_time
 
@@ -22,7 +24,7 @@ HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 _EMPTY: Mapping[str, Any] = {}
 
 
-class Caller(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Caller(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, cache_hash=True):
     """The identity on one record, empty values dropped.
 
     Attributes:
@@ -85,10 +87,24 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         return key is not None and key.startswith("AKIA") and self.created_at is None
 
 
-def parse_caller(
-    identity: object, *, region: str | None = None, from_console: bool = False
-) -> Caller:
-    """Read ``userIdentity`` of a record; whatever is missing or misshapen stays None."""
+def parse_caller(identity: object, *, region: object = None, from_console: bool = False) -> Caller:
+    """Read ``userIdentity`` of a record; whatever is missing or misshapen stays None.
+
+    Records of one credential repeat it word for word, so equal ones are read once and share one
+    value.
+    """
+    try:
+        spelled = codec.dumps(identity)
+    except (TypeError, ValueError):
+        return Caller(from_console=from_console)
+    return _parse(
+        spelled, partition_of_region(region if isinstance(region, str) else None), from_console
+    )
+
+
+@lru_cache(maxsize=65_536)
+def _parse(spelled: bytes, partition: str, from_console: bool) -> Caller:  # noqa: FBT001
+    identity = codec.loads(spelled)
     ui = identity if isinstance(identity, dict) else _EMPTY
     context = _object(ui, "sessionContext")
     attributes = _object(context, "attributes")
@@ -100,7 +116,7 @@ def parse_caller(
     parsed = parse_arn(arn) or parse_arn(_text(issuer, "arn"))
     return Caller(
         type=_text(ui, "type") or "",
-        partition=parsed.partition if parsed else partition_of_region(region),
+        partition=parsed.partition if parsed else partition,
         account_id=_text(ui, "accountId") or (parsed.account_id if parsed else None) or None,
         principal_id=_text(ui, "principalId"),
         arn=arn,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from enricher.cloudtrail.caller import flag, parse_caller
 from enricher.cloudtrail.codec import digest
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from enricher.cloudtrail.caller import Caller
     from enricher.cloudtrail.codec import JsonObject
 
-SIGN_IN_SOURCE = "signin.amazonaws.com"
-_MAX_DOCUMENT_ID_BYTES = 512  # OpenSearch refuses a longer _id
+_LONGEST_ID_BYTES = 512  # OpenSearch refuses a longer _id
+_SURELY_SHORT = _LONGEST_ID_BYTES // 4  # characters; none takes more than four bytes
 _EVENT_TIME = re.compile(  # what the date mapping of eventTime reads too
     r"""
     \d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?   # CloudTrail's
@@ -50,40 +50,32 @@ class Record:
         event_source: Lower case, without a proxy's suffix.
         service: The service behind it, the same in every partition, e.g. ``sts``.
         at: ``eventTime``, UTC, whole seconds.
-        failed: It carries an error code or message, or is a sign-in that did not succeed.
+        foreign_source: ``eventSource`` is no AWS host; such a record proves nothing (rulings 14).
+        from_console: It carries ``sessionCredentialFromConsole``.
+        caller: Who signed the call.
     """
 
     __slots__ = (
         "at",
         "caller",
-        "category",
         "document_id",
         "error_code",
         "event_id",
         "event_name",
         "event_source",
         "event_type",
-        "extra",
-        "failed",
+        "foreign_source",
         "from_console",
         "has_event_id",
         "raw",
-        "recipient",
-        "region",
-        "request",
-        "request_id",
-        "response",
         "service",
-        "service_details",
         "shared_event_id",
         "source_ip",
         "user_agent",
-        "vpc_endpoint",
-        "vpc_endpoint_account",
     )
 
     def __init__(self, raw: JsonObject, position: int | None = None) -> None:
-        """Read a record.
+        """Read what nearly every use asks for; the rest is read when it is asked for.
 
         Raises:
             RecordError: ``not-an-object`` or ``event-time-unreadable``.
@@ -97,52 +89,70 @@ class Record:
         self.raw = raw
         self.at: datetime = at
         self.event_name = clean_event_name(text(get("eventName")) or "")
-        self.event_source = clean_event_source(text(get("eventSource")) or "")
-        self.service = service_of(self.event_source)
+        source = read_event_source(text(get("eventSource")) or "")
+        self.event_source, self.service, self.foreign_source = source
         self.event_type = (text(get("eventType")) or "").lower()
-        self.category = text(get("eventCategory"))
-        self.region = text(get("awsRegion"))
-        self.recipient = text(get("recipientAccountId"))
-        self.request_id = text(get("requestID"))
-        self.shared_event_id = text(get("sharedEventID")) if self.category != "Insight" else None
+        shared = text(get("sharedEventID"))
+        # The two records of one Insight share an id too, and are no copies (identity.md §8.3).
+        self.shared_event_id = shared if get("eventCategory") != "Insight" else None
         self.error_code = text(get("errorCode"))
         self.user_agent = text(get("userAgent")) or ""
         self.source_ip = text(get("sourceIPAddress")) or ""
-        self.vpc_endpoint = text(get("vpcEndpointId"))
-        self.vpc_endpoint_account = text(get("vpcEndpointAccountId"))
-        self.request: Mapping[str, Any] = mapping(get("requestParameters"))
-        self.response: Mapping[str, Any] = mapping(get("responseElements"))
-        self.extra: Mapping[str, Any] = mapping(get("additionalEventData"))
-        self.service_details: Mapping[str, Any] = mapping(get("serviceEventDetails"))
         event_id = text(get("eventID")) or text(get("eventId"))
         self.has_event_id = event_id is not None
         self.document_id = self._document_id(event_id)
         self.event_id = event_id or self.document_id
-        self.from_console = self._console_flag()
-        self.failed = self._has_failed()
+        identity = get("userIdentity")
+        self.from_console = self._console_flag(identity)
         self.caller: Caller = parse_caller(
-            get("userIdentity"),
-            region=self.region,
+            identity,
+            region=get("awsRegion"),
             from_console=self.from_console or self.event_type == "awsconsoleaction",
         )
 
-    def _document_id(self, event_id: str | None) -> str:
-        if event_id is None:
-            return digest(self.raw)
-        document_id = f"{event_id}:{self.recipient}" if self.recipient else event_id
-        if len(document_id.encode()) > _MAX_DOCUMENT_ID_BYTES:
-            return digest(self.raw)
-        return document_id
+    @property
+    def recipient(self) -> str | None:
+        """The account that the record was delivered to."""
+        return text(self.raw.get("recipientAccountId"))
 
-    def _console_flag(self) -> bool:
-        value = self.raw.get("sessionCredentialFromConsole")
-        if value is None:
-            context = mapping(mapping(self.raw.get("userIdentity")).get("sessionContext"))
-            value = mapping(context.get("attributes")).get("sessionCredentialFromConsole")
-        return flag(value) is True
+    @property
+    def request_id(self) -> str | None:
+        """The request's id; copies of one call share it."""
+        return text(self.raw.get("requestID"))
 
-    def _has_failed(self) -> bool:
-        """Sign-in events fail without an error code (identity.md §1.4)."""
+    @property
+    def request(self) -> Mapping[str, Any]:
+        """What was asked."""
+        return mapping(self.raw.get("requestParameters"))
+
+    @property
+    def response(self) -> Mapping[str, Any]:
+        """What was answered."""
+        return mapping(self.raw.get("responseElements"))
+
+    @property
+    def extra(self) -> Mapping[str, Any]:
+        """``additionalEventData``."""
+        return mapping(self.raw.get("additionalEventData"))
+
+    @property
+    def service_details(self) -> Mapping[str, Any]:
+        """``serviceEventDetails``."""
+        return mapping(self.raw.get("serviceEventDetails"))
+
+    @property
+    def vpc_endpoint(self) -> str | None:
+        """The VPC endpoint that the request came through."""
+        return text(self.raw.get("vpcEndpointId"))
+
+    @property
+    def vpc_endpoint_account(self) -> str | None:
+        """The account that owns the VPC endpoint."""
+        return text(self.raw.get("vpcEndpointAccountId"))
+
+    @property
+    def failed(self) -> bool:
+        """Whether it failed; sign-in events fail without an error code (identity.md §1.4)."""
         if self.error_code is not None:
             return True
         if not self.event_type.startswith("awsconsolesignin"):
@@ -150,10 +160,23 @@ class Record:
         outcome = self.response.get(self.event_name)
         return outcome == "Failure" or (outcome is None and bool(self.raw.get("errorMessage")))
 
-    @property
-    def foreign_source(self) -> bool:
-        """Whether ``eventSource`` is no AWS host; such a record proves nothing (rulings 14)."""
-        return bool(self.event_source) and not is_aws_host(self.event_source)
+    def _document_id(self, event_id: str | None) -> str:
+        if event_id is None:
+            return digest(self.raw)
+        recipient = self.recipient
+        document_id = f"{event_id}:{recipient}" if recipient else event_id
+        if len(document_id) > _SURELY_SHORT and len(document_id.encode()) > _LONGEST_ID_BYTES:
+            return digest(self.raw)
+        return document_id
+
+    def _console_flag(self, identity: object) -> bool:
+        value = self.raw.get("sessionCredentialFromConsole")
+        if value is None:
+            context = mapping(identity).get("sessionContext")
+            if not isinstance(context, dict):
+                return False
+            value = mapping(context.get("attributes")).get("sessionCredentialFromConsole")
+        return value is not None and flag(value) is True
 
     @property
     def internal(self) -> bool:
@@ -167,9 +190,12 @@ class Record:
 
 def read_event_time(value: object) -> datetime | None:
     """Read ``eventTime``; only text that OpenSearch's date mapping reads too is accepted."""
-    if not isinstance(value, str) or not _EVENT_TIME.fullmatch(value):
-        return None
-    return parse_time(value)
+    return _event_time(value) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=65_536)
+def _event_time(value: str) -> datetime | None:
+    return parse_time(value) if _EVENT_TIME.fullmatch(value) else None
 
 
 def text(value: object) -> str | None:
@@ -188,22 +214,25 @@ def clean_event_name(name: str) -> str:
     return _API_VERSION.sub("", name) or name
 
 
-@lru_cache(maxsize=4_096)
-def clean_event_source(source: str) -> str:
-    """Give the service's host, lower case, without a proxy's suffix (identity.md §0.1)."""
-    return _PROXY_TAIL.sub("", source.lower())
+class EventSource(NamedTuple):
+    """What ``eventSource`` says.
+
+    Attributes:
+        host: Lower case, without a proxy's suffix (identity.md §0.1).
+        service: The service's own name, the same in every partition, e.g. ``sts``.
+        foreign: The host lies under no domain of AWS (rulings 14); an absent one is not foreign.
+    """
+
+    host: str
+    service: str
+    foreign: bool
 
 
 @lru_cache(maxsize=4_096)
-def is_aws_host(source: str) -> bool:
-    """Whether the host lies under a domain of AWS (rulings 14); an absent source does not."""
-    return source.endswith(_AWS_DOMAINS)
-
-
-@lru_cache(maxsize=4_096)
-def service_of(source: str) -> str:
-    """Give the service's own name from its host, in every partition, e.g. ``sts``."""
+def read_event_source(source: str) -> EventSource:
+    """Read ``eventSource``, e.g. ``sts.amazonaws.com``."""
+    host = _PROXY_TAIL.sub("", source.lower())
     for domain in _AWS_DOMAINS:
-        if source.endswith(domain):
-            return source.removesuffix(domain).rpartition(".")[2]
-    return source
+        if host.endswith(domain):
+            return EventSource(host, host.removesuffix(domain).rpartition(".")[2], False)
+    return EventSource(host, host, bool(host))

@@ -41,12 +41,12 @@ def parse_time(value: object) -> datetime | None:
 
 def format_time(at: datetime) -> str:
     """Write an instant as CloudTrail does, e.g. ``2020-09-17T19:04:10Z``."""
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{at.isoformat()[:19]}Z"
 
 
 def day_of(at: datetime) -> str:
     """Give the UTC date, e.g. ``2020-09-17``."""
-    return at.strftime("%Y-%m-%d")
+    return at.isoformat()[:10]
 
 
 @lru_cache(maxsize=65_536)

@@ -32,12 +32,17 @@ _EXACT, _STRONG, _MODERATE, _WEAK = (
 
 
 class EventAccess(NamedTuple):
-    """How this call reached AWS, how its session began, and what looks wrong."""
+    """How this call reached AWS, how its session began, and what looks wrong.
+
+    Attributes:
+        by_traces: Only traces of this very request speak, neither its caller nor its session.
+    """
 
     event: Access
     session: Access
     tool: str | None
     notes: frozenset[str]
+    by_traces: bool
 
 
 def access_of(record: Record, lineage: Lineage, evidence: Evidence) -> EventAccess:
@@ -47,9 +52,14 @@ def access_of(record: Record, lineage: Lineage, evidence: Evidence) -> EventAcce
         _by_caller(record, lineage, evidence)
         or _by_channel(record)
         or _by_credential(record, session, evidence)
-        or _by_traces(record, evidence)
     )
-    return EventAccess(event, session, tool_of(record.user_agent), _spoof(record, lineage))
+    return EventAccess(
+        event=event or _by_traces(record, evidence),
+        session=session,
+        tool=tool_of(record.user_agent),
+        notes=_spoof(record, lineage),
+        by_traces=event is None,
+    )
 
 
 def _access(mode: Mode, subtype: str | None, confidence: Confidence, *codes: str) -> Access:

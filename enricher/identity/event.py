@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from enricher.cloudtrail.arn import parse_arn, role_name
 from enricher.cloudtrail.times import format_time
@@ -13,6 +13,7 @@ from enricher.identity.facts import Issuance, KeyCreation
 from enricher.identity.hops import first_session
 from enricher.identity.model import Confidence, Kind, Principal, present
 from enricher.identity.origins import aws_service, iam_user, nobody, resolved, root_user, unknown
+from enricher.identity.resolve import MCP
 from enricher.identity.sessions import (
     NO_SESSION_TYPES,
     credential_id,
@@ -27,28 +28,46 @@ if TYPE_CHECKING:
 
     from enricher.cloudtrail.caller import Caller
     from enricher.cloudtrail.record import Record
+    from enricher.identity.access import EventAccess
     from enricher.identity.facts import Keyed
     from enricher.identity.model import Hop, Lineage, Origin
     from enricher.identity.resolve import Resolver
 
+# Services whose records issue credentials, sign in, or speak of somebody else than their caller.
+_TELLING_SERVICES = frozenset(
+    {"sts", "signin", "sso", "sso-oauth", "rolesanywhere", "cognito-identity", "s3express"}
+)
+_SESSION_TYPES = frozenset({"IAMUser", "AssumedRole", "Root", "FederatedUser"})
 _KIND_OF_SESSION = {"AssumedRole": "role", "IAMUser": "user", "Root": "root", "Role": "role"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+class Identity(NamedTuple):
     """Origin, chain, session, credential and access of one record.
 
     Attributes:
-        fields: The part of ``enriched`` that this answer fills, JSON-ready.
-        waiting: Evidence keys that came back empty and whose arrival would change the answer.
-        watched: Keys whose arrival would add a detail, without the answer waiting for it.
+        fields: The part of ``enriched`` that this answer fills, JSON-ready. Its members may be
+            shared with other records of the same credential: copy before you change one.
         notes: Findings for ``enriched.notes``.
     """
 
     fields: dict[str, Any]
-    waiting: frozenset[str]
-    watched: frozenset[str]
     notes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Spelled:
+    """What all records of one credential have in common, spelled once.
+
+    Attributes:
+        proven_by_record: The record itself is the proof of its origin.
+        access: How calls reached AWS, by user agent and by whether TLS details are there.
+    """
+
+    lineage: Lineage
+    fields: dict[str, Any]
+    origin: dict[str, Any]
+    proven_by_record: bool
+    access: dict[tuple[str, bool], tuple[dict[str, Any], frozenset[str]]]
 
 
 def resolve_record(
@@ -62,36 +81,102 @@ def resolve_record(
         resolver: The evidence, and what is known already of its credentials.
         window_closed: No more evidence is waited for (rulings 15, 16).
     """
-    caller = signer(record)
-    lineage = _lineage(record, caller, resolver)
-    access = access_of(record, lineage, resolver.evidence)
-    notes = lineage.notes | access.notes | _record_notes(record)
+    issued = None
+    if _is_ordinary(record):
+        spelled = _known(record, resolver, window_closed=window_closed)
+        access, notes = _known_access(record, spelled, resolver)
+    else:
+        issued = _issued_session(facts)
+        caller = signer(record)
+        lineage = _lineage(record, caller, resolver)
+        spelled = _spell(record, caller, lineage, resolver, window_closed=window_closed)
+        access, notes = _spell_access(access_of(record, lineage, resolver.evidence))
+    origin = spelled.origin
+    if spelled.proven_by_record:
+        origin = {**origin, "evidence": [record.event_id]}
+    fields = {**spelled.fields, "origin": origin, "access": access}
+    if issued is not None:
+        fields["session"] = {**fields["session"], "issued_id": issued}
+    own = spelled.lineage.notes
+    found = own | notes if notes else own
+    if record.foreign_source or not record.has_event_id:
+        found |= _record_notes(record)
+    return Identity(fields, found)
+
+
+def _is_ordinary(record: Record) -> bool:
+    """Whether nothing but the caller matters: an API call that neither issues nor signs in."""
+    caller = record.caller
+    return (
+        record.event_type == "awsapicall"
+        and record.service not in _TELLING_SERVICES
+        and caller.type in _SESSION_TYPES
+        and caller.invoked_by != MCP
+        and (caller.created_at is not None or caller.access_key_id is not None)
+    )
+
+
+def _known(record: Record, resolver: Resolver, *, window_closed: bool) -> _Spelled:
+    """Spell the answer for a credential, once for each period in which it is the same."""
+    caller = record.caller
+    slot = (*resolver.slot(caller, record.at), window_closed)
+    spelled: _Spelled | None = resolver.memo.get(slot)
+    if spelled is None:
+        lineage = resolver.lineage(caller, record.at)
+        spelled = _spell(record, caller, lineage, resolver, window_closed=window_closed)
+        resolver.memo[slot] = spelled
+    return spelled
+
+
+def _known_access(
+    record: Record, spelled: _Spelled, resolver: Resolver
+) -> tuple[dict[str, Any], frozenset[str]]:
+    key = (record.user_agent, bool(record.raw.get("tlsDetails")))
+    known = spelled.access.get(key)
+    if known is None:
+        access = access_of(record, spelled.lineage, resolver.evidence)
+        known = _spell_access(access)
+        if not access.by_traces:
+            spelled.access[key] = known
+    return known
+
+
+def _spell_access(access: EventAccess) -> tuple[dict[str, Any], frozenset[str]]:
+    mode = access.event.mode.value
+    fields = present(
+        {
+            "mode": mode,
+            "subtype": access.event.subtype,
+            "session_mode": access.session.mode.value,
+            "console": mode == "console",
+            "confidence": access.event.confidence.word,
+            "evidence": list(access.event.codes) or None,
+            "tool": access.tool,
+        }
+    )
+    return fields, access.notes
+
+
+def _spell(
+    record: Record, caller: Caller, lineage: Lineage, resolver: Resolver, *, window_closed: bool
+) -> _Spelled:
+    """Spell everything but the record's own proof and access."""
     waiting = lineage.waiting
-    return Identity(
+    origin = lineage.origin
+    return _Spelled(
+        lineage=lineage,
         fields={
-            "state": _state(lineage.origin, waiting, window_closed=window_closed),
+            "state": _state(origin, waiting, window_closed=window_closed),
             **({"waiting_for": sorted(waiting)} if waiting and not window_closed else {}),
-            "origin": _origin(record, caller, lineage.origin),
             "chain": [hop.document() for hop in lineage.hops],
             "chain_depth": len(lineage.hops),
             "chain_text": _chain_text(caller, lineage),
-            "session": _session(record, caller, lineage, facts, window_closed=window_closed),
+            "session": _session(record, caller, lineage, window_closed=window_closed),
             **_credential(caller, resolver),
-            "access": present(
-                {
-                    "mode": access.event.mode.value,
-                    "subtype": access.event.subtype,
-                    "session_mode": access.session.mode.value,
-                    "console": access.event.mode.value == "console",
-                    "confidence": access.event.confidence.word,
-                    "evidence": list(access.event.codes) or None,
-                    "tool": access.tool,
-                }
-            ),
         },
-        waiting=waiting,
-        watched=_watched(caller),
-        notes=notes,
+        origin=_origin(caller, origin),
+        proven_by_record=origin.settled and not origin.evidence,
+        access={},
     )
 
 
@@ -138,8 +223,7 @@ def _state(origin: Origin, waiting: frozenset[str], *, window_closed: bool) -> s
     return "final" if origin.settled else "unresolved"
 
 
-def _origin(record: Record, caller: Caller, origin: Origin) -> dict[str, Any]:
-    evidence = origin.evidence or ((record.event_id,) if origin.settled else ())
+def _origin(caller: Caller, origin: Origin) -> dict[str, Any]:
     via = caller.invoked_by if caller.type != "AWSService" else None
     return present(
         {
@@ -150,7 +234,7 @@ def _origin(record: Record, caller: Caller, origin: Origin) -> dict[str, Any]:
             "reason": origin.reason,
             "candidates": [c.document() for c in origin.candidates] or None,
             "missing": origin.missing.document() if origin.missing else None,
-            "evidence": list(evidence) or None,
+            "evidence": list(origin.evidence) or None,
             "acting_as": origin.acting_as,
             "via_service": via,
         }
@@ -174,12 +258,7 @@ def _hop_label(hop: Hop) -> str:
 
 
 def _session(
-    record: Record,
-    caller: Caller,
-    lineage: Lineage,
-    facts: Iterable[Keyed],
-    *,
-    window_closed: bool,
+    record: Record, caller: Caller, lineage: Lineage, *, window_closed: bool
 ) -> dict[str, Any]:
     session_id, kind, began_at = _own_session(record, caller, lineage, window_closed=window_closed)
     key = caller.access_key_id
@@ -197,7 +276,6 @@ def _session(
             "principal_arn": caller.arn,
             "started_at": format_time(began_at) if began_at else None,
             "mfa": mfa,
-            "issued_id": _issued_session(facts, caller),
             "continues": lineage.continues,
             "sign_in_session": caller.sign_in_session,
         }
@@ -227,7 +305,7 @@ def _mfa_used(record: Record) -> bool | None:
     return used == "Yes" if isinstance(used, str) else None
 
 
-def _issued_session(facts: Iterable[Keyed], caller: Caller) -> str | None:
+def _issued_session(facts: Iterable[Keyed]) -> str | None:
     """Give the id of the session that the record began for somebody else."""
     for _, fact in facts:
         if (
@@ -238,7 +316,7 @@ def _issued_session(facts: Iterable[Keyed], caller: Caller) -> str | None:
             if not (fact.account_id and fact.principal_id):
                 return None
             parsed = parse_arn(fact.arn)
-            partition = parsed.partition if parsed else caller.partition
+            partition = parsed.partition if parsed else fact.caller.partition
             return group_id(partition, fact.account_id, fact.principal_id, fact.at)
     return None
 
@@ -255,12 +333,6 @@ def _credential(caller: Caller, resolver: Resolver) -> dict[str, Any]:
     return {
         "credential": present({"created_by": first.creator_arn, "created_event": first.event_id})
     }
-
-
-def _watched(caller: Caller) -> frozenset[str]:
-    if caller.has_long_term_key and caller.access_key_id:
-        return frozenset({keys.long_term(caller.access_key_id)})
-    return frozenset()
 
 
 def _record_notes(record: Record) -> frozenset[str]:

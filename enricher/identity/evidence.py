@@ -32,8 +32,12 @@ class EvidenceInMemory:
     def publish(self, keyed: Iterable[Keyed]) -> None:
         """Add facts; one that is known already changes nothing."""
         for key, fact in keyed:
-            known = self._by_key.setdefault(key, {})
+            known = self._by_key.get(key)
+            if known is None:
+                known = self._by_key[key] = {}
             old = known.get(fact.fact_id)
+            if old is fact:
+                continue
             if old is None or supersedes(fact, old):
                 known[fact.fact_id] = fact
                 self._sorted.pop(key, None)

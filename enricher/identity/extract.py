@@ -7,18 +7,19 @@ A failed call never issues anything, and a record from a host that is not AWS's 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail.arn import parse_arn
 from enricher.cloudtrail.record import Record, mapping, text
-from enricher.cloudtrail.times import parse_time
+from enricher.cloudtrail.times import day_of, parse_time
 from enricher.identity import keys
 from enricher.identity.facts import Issuance, KeyCreation, Keyed, Mark, Naming, Sighting, Stamp
 from enricher.identity.signer import signer
 from enricher.identity.workloads import ROLES_ANYWHERE, issued_to, permission_set_of, session_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from enricher.cloudtrail.caller import Caller
 
@@ -28,57 +29,71 @@ _Extractor = Callable[[Record], Iterable[Keyed]]
 _REDUCED_TYPES = frozenset({"", "AWSAccount", "AWSService", "Unknown"})
 
 
-def facts_of(record: Record) -> list[Keyed]:
+def facts_of(record: Record) -> Sequence[Keyed]:
     """Give every fact that a record states, each under each key where it is looked up."""
     if record.foreign_source:
-        return []
-    found = list(_identity_facts(record))
+        return ()
+    of_caller = _caller_facts(record.caller, day_of(record.at))
     extractor = _EXTRACTORS.get((record.service, record.event_name))
     if record.event_type == "awsmcpevent":
         extractor = _tool_call
+    found: list[Keyed] = []
+    if record.shared_event_id or record.caller.user_id or record.vpc_endpoint:
+        found.extend(_record_facts(record))
     if extractor is not None and not record.failed:
         found.extend(extractor(record))
-    return found
+    return (*of_caller, *found) if found else of_caller
 
 
 # --- what any record says of its caller -----------------------------------------------------
 
 
-def _identity_facts(record: Record) -> Iterator[Keyed]:
-    caller = record.caller
-    if caller.arn and caller.principal_id and caller.type in ("IAMUser", "AssumedRole"):
-        named = _named_principal(caller)
-        if named:
-            yield Keyed(keys.name(named[0]), Naming(arn=named[1], at=record.at))
-    if record.shared_event_id and caller.type not in _REDUCED_TYPES:
-        yield Keyed(keys.shared(record.shared_event_id), _sighting(record))
-    if caller.user_id and caller.account_id and caller.principal_id and caller.created_at:
-        key = keys.on_behalf(caller.account_id, caller.principal_id, caller.created_at)
-        yield Keyed(
-            key,
-            Stamp(
-                event_id=record.event_id,
-                at=record.at,
-                user_id=caller.user_id,
-                identity_store=caller.identity_store,
-            ),
-        )
-    if record.vpc_endpoint and _owned_by_aws(record):
-        yield Keyed(keys.endpoint(record.vpc_endpoint), Mark(value="aws"))
+@lru_cache(maxsize=65_536)
+def _caller_facts(caller: Caller, day: str) -> tuple[Keyed, ...]:
+    """Give what every record of this caller on this day states: names, and keys in use."""
+    found: list[Keyed] = []
+    at = parse_time(day)
+    named = _named_principal(caller)
+    if named is not None and at is not None:
+        unique_id, arn = named
+        found.append(Keyed(keys.name(unique_id), Naming(arn=arn, at=at)))
     if (
         caller.type == "IAMUser"
         and caller.has_long_term_key
         and caller.account_id
         and caller.principal_id
         and caller.access_key_id
+        and at is not None
     ):
-        key = keys.used(caller.account_id, caller.principal_id, record.at)
-        yield Keyed(key, Mark(value=caller.access_key_id))
+        key = keys.used(caller.account_id, caller.principal_id, at)
+        found.append(Keyed(key, Mark(value=caller.access_key_id)))
+    return tuple(found)
+
+
+def _record_facts(record: Record) -> Iterator[Keyed]:
+    """Give what a record states beside its caller's name, whatever it is about."""
+    caller = record.caller
+    if record.shared_event_id and caller.type not in _REDUCED_TYPES:
+        yield Keyed(keys.shared(record.shared_event_id), _sighting(record))
+    if caller.user_id and caller.account_id and caller.principal_id and caller.created_at:
+        stamp = Stamp(
+            event_id=record.event_id,
+            at=record.at,
+            user_id=caller.user_id,
+            identity_store=caller.identity_store,
+        )
+        key = keys.on_behalf(caller.account_id, caller.principal_id, caller.created_at)
+        yield Keyed(key, stamp)
+    endpoint = record.vpc_endpoint
+    if endpoint and _owned_by_aws(record):
+        yield Keyed(keys.endpoint(endpoint), Mark(value="aws"))
 
 
 def _named_principal(caller: Caller) -> tuple[str, str] | None:
-    if caller.type == "IAMUser":
-        return (caller.principal_id or "", caller.arn or "")
+    if caller.type == "IAMUser" and caller.principal_id and caller.arn:
+        return (caller.principal_id, caller.arn)
+    if caller.type != "AssumedRole":
+        return None
     if caller.issuer_principal_id and caller.issuer_arn:
         return (caller.issuer_principal_id, caller.issuer_arn)
     return None

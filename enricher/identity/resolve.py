@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail.arn import session_arn
 from enricher.cloudtrail.caller import Caller
@@ -43,17 +43,24 @@ if TYPE_CHECKING:
     from enricher.identity.evidence import Evidence
 
 MAX_HOPS = 16
+MCP = "aws-mcp.amazonaws.com"  # AWS's tool server for agents
 
 Path = tuple[tuple[object, ...], ...]
 
 
 class Resolver:
-    """Resolves credentials against one state of the evidence."""
+    """Resolves credentials against one state of the evidence.
+
+    Attributes:
+        evidence: The facts at hand; they do not change while this lives.
+        memo: What callers derive from a slot and want to keep, for as long as this lives.
+    """
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
         self._limits: dict[Caller, Sequence[datetime]] = {}
         self._known: dict[tuple[Caller, object], Lineage] = {}
+        self.memo: dict[object, Any] = {}
 
     def lineage(self, caller: Caller, at: datetime, path: Path = ()) -> Lineage:
         """Say where a caller's credential came from.
@@ -68,7 +75,7 @@ class Resolver:
             return _cut(caller, at, "cycle")
         if len(path) > MAX_HOPS:
             return _cut(caller, at, "depth-limit")
-        slot = (caller, self._period(caller, at))
+        slot = self.slot(caller, at)
         found = self._known.get(slot)
         if found is None:
             found = _bounded(self._walk(caller, at, (*path, node)))
@@ -76,10 +83,14 @@ class Resolver:
                 self._known[slot] = found
         return found
 
+    def slot(self, caller: Caller, at: datetime) -> tuple[Caller, object]:
+        """Name the credential, and the period in which its answer stays the same."""
+        return caller, self._period(caller, at)
+
     def _period(self, caller: Caller, at: datetime) -> object:
         """Tell apart the times of use between which the answer can differ."""
         if caller.created_at is None:
-            return at.date() if caller.has_long_term_key else at
+            return at.toordinal() if caller.has_long_term_key else at
         limits = self._limits.get(caller)
         if limits is None:
             limits = self._limits[caller] = self._window_limits(caller, caller.created_at)
@@ -140,7 +151,7 @@ class Resolver:
             return self._signed_in_by_saml(record, caller)
         if record.event_name in SWITCHES and starts_session(record):
             return role_session(self, caller, record.at, (), only_switch=record.event_id)
-        if caller.invoked_by == "aws-mcp.amazonaws.com" and record.request_id:
+        if caller.invoked_by == MCP and record.request_id:
             calls = sightings(self.evidence.facts(keys.request(record.request_id)))
             for call in calls[:1]:
                 behind = self.lineage(call.caller, call.at)
