@@ -145,11 +145,23 @@ def _same_call(one: Issuance, other: Issuance) -> bool:
         return True
     if one.request_id and one.request_id == other.request_id:
         return True
+    if one.access_key_id is not None and _same_issue(one, other):
+        return True
     return (
         one.service is not None
         and one.service == other.service
         and one.access_key_id is not None
         and one.event_name != other.event_name
+    )
+
+
+def _same_issue(one: Issuance, other: Issuance) -> bool:
+    """Whether two records tell of one issuance: a corrected copy bears other ids (§8.2)."""
+    return (
+        one.at == other.at
+        and one.principal_id == other.principal_id
+        and one.event_name == other.event_name
+        and one.caller == other.caller
     )
 
 

@@ -153,6 +153,13 @@ def ingest_log_file(location: str, run_id: str, services: IngestServices) -> Fil
     return report
 
 
+def failed_entry(location: str, run_id: str, reason: str, at: datetime) -> dict[str, Any]:
+    """Give the ledger's entry of a file whose task broke off; nothing of it is claimed."""
+    report = FileReport(location=location, run_id=run_id, started_at=at)
+    report.status, report.reason = "failed", reason
+    return report.entry(at)
+
+
 def _ingest(report: FileReport, services: IngestServices) -> None:
     digest = hashlib.sha256()
     counted = _Counted(services.source.read(report.location), digest, report)

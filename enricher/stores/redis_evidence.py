@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from enricher.identity.facts import Fact, Keyed
 
-_VERSION = b"#"  # a field that no fact id can be: ids are at least an AWS id long
+_VERSION = b"#"
+_FACT = "="  # before each fact's id, which comes from a record and could be anything
+_WIRE_FORMAT = 1  # facts written by another version are not read: evidence can be rebuilt
 _PIPELINE_COMMANDS = 5_000
 
 # One fact under one key. Redis runs a script whole, so that "is it new" and "who waits" are one
@@ -50,7 +52,7 @@ class RedisEvidenceStore:
     ) -> None:
         self._client = client
         self._seconds = int(retention.total_seconds())
-        self._facts_prefix = f"{prefix}facts:"
+        self._facts_prefix = f"{prefix}facts:{_WIRE_FORMAT}:"
         self._waiting_prefix = f"{prefix}waiting:"
         self._publish_script = client.register_script(_PUBLISH)
 
@@ -71,8 +73,8 @@ class RedisEvidenceStore:
             self._publish_script(
                 keys=[self._facts_prefix + key, self._waiting_prefix + key],
                 args=[
-                    fact.fact_id,
-                    fact.rank,
+                    _FACT + fact.fact_id,
+                    fact.rank.replace("\n", ""),  # a line feed ends the rank in what is stored
                     encode_fact(fact),
                     self._seconds,
                     # An ARN seen earlier than before changes nothing where there is only one.

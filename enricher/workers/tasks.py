@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+from celery import Task
+
 from enricher.bootstrap import container
 from enricher.errors import UnavailableError
-from enricher.pipeline.ingest import ingest_log_file
+from enricher.pipeline.ingest import failed_entry, ingest_log_file
 from enricher.pipeline.reenrich import enrich_again
+from enricher.stores.memory import SystemClock
 from enricher.stores.task_queue import ENRICH_TASK, INGEST_TASK
 
 app = container().celery
 
 
+class IngestTask(Task):  # type: ignore[type-arg] # generic in the stubs only
+    """A log file's task: what goes wrong unforeseen is said in the ledger, never only in a log."""
+
+    def on_failure(  # noqa: PLR0913, PLR0917 - Celery's own signature
+        self,
+        exc: Exception,
+        task_id: str,  # noqa: ARG002
+        args: tuple[str, str],
+        kwargs: object,  # noqa: ARG002
+        einfo: object,  # noqa: ARG002
+    ) -> None:
+        """Mark the file failed; to ingest it again is always safe."""
+        location, run_id = args
+        container().index.save_file(
+            location,
+            failed_entry(location, run_id, f"crashed: {type(exc).__name__}", SystemClock().now()),
+        )
+
+
 @app.task(
     name=INGEST_TASK,
+    base=IngestTask,
     autoretry_for=(UnavailableError,),
     retry_backoff=2,  # seconds, doubled each time
     retry_backoff_max=300,  # seconds
