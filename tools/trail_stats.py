@@ -66,8 +66,10 @@ def section(name: str, reports: list[Explained]) -> str:
     lines = [
         f"## {name}",
         "",
-        f"{records} records, {sum(origins.values())} events, {duplicates} duplicates, "
-        f"{sum(refused.values())} refused",
+        (
+            f"{records} records, {sum(origins.values())} events, {duplicates} duplicates, "
+            f"{sum(refused.values())} refused"
+        ),
         "",
         "| events | status | kind | rule | confidence |",
         "| ---: | --- | --- | --- | --- |",
@@ -75,8 +77,8 @@ def section(name: str, reports: list[Explained]) -> str:
     rows = sorted(origins.items(), key=lambda item: (-item[1], item[0]))
     lines += [f"| {count} | {' | '.join(key)} |" for key, count in rows]
     lines.append("")
-    lines += [f"- {count} × {reason}" for reason, count in sorted(reasons.items())]
-    lines += [f"- {count} refused: {reason}" for reason, count in sorted(refused.items())]
+    lines += [f"- {count} events: {reason}" for reason, count in sorted(reasons.items())]
+    lines += [f"- {count} records refused: {reason}" for reason, count in sorted(refused.items())]
     return "\n".join(lines) + "\n"
 
 

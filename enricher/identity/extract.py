@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from enricher.cloudtrail.arn import parse_arn
+from enricher.cloudtrail.arn import parse_arn, session_arn
 from enricher.cloudtrail.record import Record, mapping, text
 from enricher.cloudtrail.times import day_of, parse_time
 from enricher.identity import keys
@@ -138,12 +138,11 @@ def _published(issuance: Issuance) -> Iterator[Keyed]:
     """Publish an issuance under its key id, its session and, for people, its day."""
     if issuance.access_key_id:
         yield Keyed(keys.issued(issuance.access_key_id), issuance)
-    if issuance.account_id and issuance.principal_id:
-        yield Keyed(keys.session(issuance.account_id, issuance.principal_id, issuance.at), issuance)
+    holder = issuance.principal_id or issuance.arn
+    if issuance.account_id and holder:
+        yield Keyed(keys.session(issuance.account_id, holder, issuance.at), issuance)
         if issuance.service is None:
-            yield Keyed(
-                keys.began(issuance.account_id, issuance.principal_id, issuance.at), issuance
-            )
+            yield Keyed(keys.began(issuance.account_id, holder, issuance.at), issuance)
 
 
 def _role_session(record: Record) -> Iterator[Keyed]:
@@ -157,6 +156,8 @@ def _role_session(record: Record) -> Iterator[Keyed]:
     caller = record.caller
     service = caller.invoked_by if caller.type == "AWSService" else None
     session = text(record.request.get("roleSessionName")) or ""
+    if arn is None and role_arn and session:
+        arn = session_arn(role_arn, session)  # services' own records leave the holder out
     tags = session_tags(record.request)
     workload = issued_to(service, role_arn, session, account_id, tags) if service else None
     yield from _published(
@@ -166,6 +167,7 @@ def _role_session(record: Record) -> Iterator[Keyed]:
             principal_id=text(holder.get("assumedRoleId")),
             arn=arn,
             role_arn=role_arn,
+            session_name=session or None,
             service=service,
             source_identity=text(record.request.get("sourceIdentity"))
             or text(record.response.get("sourceIdentity")),

@@ -24,6 +24,7 @@ class Issuance(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, ta
         at: ``eventTime``; equals the session's ``creationDate``.
         caller: Who asked for it.
         principal_id: Whom it makes the holder; None where the record does not say.
+        role_arn, session_name: What was asked for: names the holder where no id does.
         access_key_id: The issued key; None for sign-ins.
         internal: AWS's own console backend made the call: the key is never seen again (§1.5).
         service: The AWS service that obtained it for a workload or for itself.
@@ -41,6 +42,7 @@ class Issuance(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, ta
     principal_id: str | None = None
     arn: str | None = None
     role_arn: str | None = None
+    session_name: str | None = None
     access_key_id: str | None = None
     expires_at: datetime | None = None
     internal: bool = False

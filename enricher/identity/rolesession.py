@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from enricher.cloudtrail.times import format_time
 from enricher.identity import keys
 from enricher.identity.beginnings import how_it_began
 from enricher.identity.combine import Finding, best
@@ -70,19 +71,27 @@ class RoleSession:
         self.session_keys = self._session_keys()
         self.skewed = False
         self.of_second: list[Issuance] = []
-        for number, key in enumerate(self.session_keys):
+        for key in self.session_keys:
             self.of_second = issuances(facts(key))
             if self.of_second:
-                self.skewed = number > 0
+                self.skewed = not key.endswith(format_time(caller.created_at or at))
                 break
 
     def _session_keys(self) -> list[str]:
         caller = self.caller
         if not (caller.account_id and caller.principal_id and caller.created_at):
             return []
-        return [
+        by_id = [
             keys.session(caller.account_id, caller.principal_id, second)
             for second in keys.around(caller.created_at)
+        ]
+        if caller.arn is None:
+            return by_id
+        # Where the issuing record names no id, the second itself and the ARN must do.
+        return [
+            by_id[0],
+            keys.session(caller.account_id, caller.arn, caller.created_at),
+            *by_id[1:],
         ]
 
     def behind(self, issue: Issue) -> Lineage:

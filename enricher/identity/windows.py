@@ -36,8 +36,8 @@ def fit_by_key(fact: Issuance, caller: Caller, at: datetime) -> Fit | None:
     """
     if fact.account_id and caller.account_id and fact.account_id != caller.account_id:
         return None
-    principal_known = bool(fact.principal_id and caller.principal_id)
-    if principal_known and fact.principal_id != caller.principal_id:
+    same_holder = _same_holder(fact, caller)
+    if same_holder is False:
         return None
     if fact.workload_kind == "cognito_identity" and caller.session_name != COGNITO_SESSION:
         return None
@@ -47,9 +47,21 @@ def fit_by_key(fact: Issuance, caller: Caller, at: datetime) -> Fit | None:
     if at < fact.at - SECOND:
         return None
     expired = fact.expires_at is not None and at > fact.expires_at + EXPIRY_GRACE
-    if principal_known and began_at is not None:
+    if same_holder and began_at is not None:
         return Fit("L1", Confidence.MODERATE, True) if expired else Fit("L1", Confidence.EXACT)
     return None if expired else Fit("L1b", Confidence.STRONG)
+
+
+def _same_holder(fact: Issuance, caller: Caller) -> bool | None:
+    """Compare whom it was issued to with the caller; None where nothing can be compared.
+
+    Records of services name the role and the session that they asked for, not the holder's id.
+    """
+    if fact.principal_id and caller.principal_id:
+        return fact.principal_id == caller.principal_id
+    if fact.role_arn and fact.session_name and caller.issuer_arn and caller.session_name:
+        return (fact.role_arn, fact.session_name) == (caller.issuer_arn, caller.session_name)
+    return None
 
 
 def _began_then(fact: Issuance, began_at: datetime) -> bool:

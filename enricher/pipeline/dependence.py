@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _ACCOUNT = "userIdentity.accountId"
 _PRINCIPAL = "userIdentity.principalId"
+_ARN = "userIdentity.arn"
 _KEY_ID = "userIdentity.accessKeyId"
 _CREATED = "userIdentity.sessionContext.attributes.creationDate"
 _ISSUED_KEY = "responseElements.credentials.accessKeyId"
@@ -95,7 +96,8 @@ def _of_session(kind: str, rest: str) -> list[Conjunction]:
     at = parse_time(time)
     if at is None:
         return []
-    own = (OneOf(_ACCOUNT, (account,)), OneOf(_PRINCIPAL, (principal,)))
+    holder = _ARN if principal.startswith("arn:") else _PRINCIPAL
+    own = (OneOf(_ACCOUNT, (account,)), OneOf(holder, (principal,)))
     near = (at - SECOND, at + SECOND)
     day_end = at + timedelta(days=1)
     match kind:

@@ -17,7 +17,7 @@ app = container().celery
 class IngestTask(Task):  # type: ignore[type-arg] # generic in the stubs only
     """A log file's task: what goes wrong unforeseen is said in the ledger, never only in a log."""
 
-    def on_failure(  # noqa: PLR0913, PLR0917 - Celery's own signature
+    def on_failure(
         self,
         exc: Exception,
         task_id: str,  # noqa: ARG002
