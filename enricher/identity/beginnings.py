@@ -15,7 +15,7 @@ from enricher.identity.workloads import stamped_workload
 
 if TYPE_CHECKING:
     from enricher.identity.facts import Issuance
-    from enricher.identity.rolesession import RoleSession
+    from enricher.identity.lookup import RoleSession
 
 _WORKLOAD = Access(
     mode=Mode.PROGRAMMATIC, subtype="workload", confidence=Confidence.STRONG, codes=("P8",)
@@ -35,7 +35,7 @@ def how_it_began(session: RoleSession) -> Access:
         return Access(
             mode=Mode.CONSOLE, subtype="direct", confidence=Confidence.STRONG, codes=("P6",)
         )
-    portal = {call.event_name for call in portal_calls(session.resolver.evidence, session.caller)}
+    portal = {call.event_name for call in portal_calls(session.walk.evidence, session.caller)}
     if portal == {"GetRoleCredentials"}:
         return Access(
             mode=Mode.PROGRAMMATIC, subtype="idc_cli", confidence=Confidence.STRONG, codes=("P9",)

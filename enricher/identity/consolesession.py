@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from enricher.identity.facts import Issuance
+    from enricher.identity.lookup import RoleSession
     from enricher.identity.model import Lineage
-    from enricher.identity.rolesession import RoleSession
 
 SIGN_IN_TOKEN_SPAN = timedelta(minutes=15)  # a sign-in token is good for that long
 
@@ -115,7 +115,7 @@ def _by_switch(
 
 def _behind_pair(session: RoleSession, anchor: Issuance, pair: Issue) -> Lineage:
     if pair.caller_in_full:
-        return session.resolver.lineage(pair.fact.caller, pair.fact.at, session.path)
+        return session.walk.lineage(pair.fact.caller, pair.fact.at, session.path)
     behind = session.behind(
         Issue(
             fact=pair.fact,
@@ -185,7 +185,7 @@ def _renewed(session: RoleSession, anchor: Issuance) -> Issuance | None:
         fact
         for day in keys.days_back(anchor.at, CONSOLE_SPAN)
         for fact in issuances(
-            session.resolver.evidence.facts(keys.began(anchor.account_id, anchor.principal_id, day))
+            session.walk.evidence.facts(keys.began(anchor.account_id, anchor.principal_id, day))
         )
         if fact.event_name in SWITCHES
         and anchor.at - CONSOLE_SPAN <= fact.at < anchor.at
@@ -202,7 +202,7 @@ def _behind_renewed(session: RoleSession, renewed: Issuance) -> Lineage | None:
     holder = msgspec.structs.replace(
         renewed.caller, created_at=renewed.at, access_key_id=None, sign_in_session=None
     )
-    before = session.resolver.lineage(holder, renewed.at, session.path)
+    before = session.walk.lineage(holder, renewed.at, session.path)
     if not before.hops:
         return None
     origin = before.origin
@@ -231,7 +231,7 @@ def _by_sign_in(session: RoleSession, anchor: Issuance, fit: TimeFit) -> Iterato
     issue = Issue(fact=anchor, evidence=(anchor.event_id,), internal=False, switched_from=None)
     tokens = _sign_in_tokens(session, anchor)
     for token in tokens:
-        behind = session.resolver.lineage(token.caller, token.at, session.path)
+        behind = session.walk.lineage(token.caller, token.at, session.path)
         bridged = Issue(
             fact=anchor,
             evidence=tuple(sorted({anchor.event_id, token.event_id})),
@@ -241,7 +241,7 @@ def _by_sign_in(session: RoleSession, anchor: Issuance, fit: TimeFit) -> Iterato
         yield _finding(session, behind, bridged, fit)
     signed_by = anchor.caller
     if not tokens and signed_by.created_at and abs(signed_by.created_at - anchor.at) > SECOND:
-        behind = session.resolver.lineage(signed_by, anchor.at, session.path)
+        behind = session.walk.lineage(signed_by, anchor.at, session.path)
         yield _finding(session, behind, issue, fit)
 
 
@@ -253,7 +253,7 @@ def _sign_in_tokens(session: RoleSession, anchor: Issuance) -> list[Issuance]:
         fact
         for day in keys.days_back(anchor.at, SIGN_IN_TOKEN_SPAN)
         for fact in issuances(
-            session.resolver.evidence.facts(keys.began(anchor.account_id, anchor.principal_id, day))
+            session.walk.evidence.facts(keys.began(anchor.account_id, anchor.principal_id, day))
         )
         if fact.event_name == "GetSigninToken"
         and anchor.at - SIGN_IN_TOKEN_SPAN <= fact.at <= anchor.at

@@ -41,11 +41,10 @@ if TYPE_CHECKING:
 
     from enricher.cloudtrail.record import Record
     from enricher.identity.evidence import Evidence
+    from enricher.identity.walk import Path
 
 MAX_HOPS = 16
 MCP = "aws-mcp.amazonaws.com"  # AWS's tool server for agents
-
-Path = tuple[tuple[object, ...], ...]
 
 
 class Resolver:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from enricher.cloudtrail.times import format_time
 from enricher.identity import keys
 from enricher.identity.beginnings import how_it_began
 from enricher.identity.combine import Finding, best
 from enricher.identity.consolesession import console_findings
-from enricher.identity.evidence import issuances, merge_copies, sightings
+from enricher.identity.evidence import merge_copies, sightings
 from enricher.identity.hops import first_session, hop_over
+from enricher.identity.lookup import RoleSession
 from enricher.identity.model import (
     Candidate,
     Confidence,
@@ -25,14 +25,12 @@ from enricher.identity.model import (
 from enricher.identity.origins import (
     idc_user,
     is_idc_session,
-    issued_workload,
     linked_role_service,
     nobody,
     oidc_subject,
     resolved,
 )
 from enricher.identity.portal import portal_user
-from enricher.identity.sessions import session_id_of
 from enricher.identity.unexplained import awaiting, unresolved
 from enricher.identity.windows import (
     fit_by_key,
@@ -45,88 +43,28 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from enricher.cloudtrail.caller import Caller
-    from enricher.identity.evidence import Issue
-    from enricher.identity.facts import Issuance
     from enricher.identity.model import (
         Lineage,
     )
-    from enricher.identity.resolve import Path, Resolver
+    from enricher.identity.walk import Path, Walk
     from enricher.identity.windows import (
         Fit,
     )
 
 
-class RoleSession:
-    """What the evidence holds on one role session, looked up once and asked by every rule."""
-
-    def __init__(self, resolver: Resolver, caller: Caller, at: datetime, path: Path) -> None:
-        self.resolver = resolver
-        self.caller = caller
-        self.at = at
-        self.path = path
-        self.session_id = session_id_of(caller, at)
-        facts = resolver.evidence.facts
-        key_id = caller.access_key_id
-        self.of_key = issuances(facts(keys.issued(key_id))) if key_id else []
-        self.session_keys = self._session_keys()
-        self.skewed = False
-        self.of_second: list[Issuance] = []
-        for key in self.session_keys:
-            self.of_second = issuances(facts(key))
-            if self.of_second:
-                self.skewed = not key.endswith(format_time(caller.created_at or at))
-                break
-
-    def _session_keys(self) -> list[str]:
-        caller = self.caller
-        if not (caller.account_id and caller.principal_id and caller.created_at):
-            return []
-        by_id = [
-            keys.session(caller.account_id, caller.principal_id, second)
-            for second in keys.around(caller.created_at)
-        ]
-        if caller.arn is None:
-            return by_id
-        # Where the issuing record names no id, the second itself and the ARN must do.
-        return [
-            by_id[0],
-            keys.session(caller.account_id, caller.arn, caller.created_at),
-            *by_id[1:],
-        ]
-
-    def behind(self, issue: Issue) -> Lineage:
-        """Say who is behind an issuance: its workload, its caller, or a caller out of sight."""
-        fact = issue.fact
-        principal = issued_workload(fact)
-        if principal is not None:
-            if principal.account_id is None and principal.kind is not Kind.AWS_SERVICE:
-                principal = replace(principal, account_id=self.caller.account_id)
-            return first_session(resolved(principal, "L1", Confidence.EXACT))
-        if fact.caller.type == "AWSAccount":
-            origin = self.resolver.external(
-                fact.caller, fact.at, fact.shared_event_id, issue.switched_from
-            )
-            waiting = {keys.shared(fact.shared_event_id)} if fact.shared_event_id else set()
-            if fact.caller.principal_id:
-                waiting.add(keys.name(fact.caller.principal_id.partition(":")[0]))
-            lineage = first_session(origin, complete=False)
-            return replace(lineage, waiting=frozenset(waiting), chain_seen=False)
-        return self.resolver.lineage(fact.caller, fact.at, self.path)
-
-
 def role_session(
-    resolver: Resolver, caller: Caller, at: datetime, path: Path, *, only_switch: str | None = None
+    walk: Walk, caller: Caller, at: datetime, path: Path, *, only_switch: str | None = None
 ) -> Lineage:
     """Resolve a role session by every rule that fits; the strongest wins.
 
     Args:
-        resolver: The evidence, and the walk.
+        walk: The evidence, and the walk.
         caller: The role session.
         at: When its credential was used.
         path: The credentials already walked through.
         only_switch: Event id of the console switch whose own record is asked.
     """
-    session = RoleSession(resolver, caller, at, path)
+    session = RoleSession(walk, caller, at, path)
     if only_switch:
         findings = list(console_findings(session, only_switch=only_switch))
     else:
@@ -175,11 +113,11 @@ def _by_key(session: RoleSession) -> Iterator[Finding]:
 def _by_sign_in_session(session: RoleSession) -> Iterator[Finding]:
     """L3: a grant or sign-in minted this sign-in session; its caller is the same principal."""
     arn = session.caller.sign_in_session
-    for grant in sightings(session.resolver.evidence.facts(keys.sign_in(arn))) if arn else ():
+    for grant in sightings(session.walk.evidence.facts(keys.sign_in(arn))) if arn else ():
         if grant.caller.principal_id != session.caller.principal_id:
             continue
         granting = msgspec.structs.replace(grant.caller, sign_in_session=None)
-        behind = session.resolver.lineage(granting, grant.at, session.path)
+        behind = session.walk.lineage(granting, grant.at, session.path)
         if not behind.origin.settled:
             continue
         evidence = tuple(sorted({grant.event_id, *behind.origin.evidence}))
@@ -235,7 +173,7 @@ def _identity_center(session: RoleSession) -> Iterator[Finding]:
     caller = session.caller
     name = caller.session_name
     yield _stamp("L5d", Confidence.STRONG, idc_user(caller, name=name))
-    user = portal_user(session.resolver.evidence, caller)
+    user = portal_user(session.walk.evidence, caller)
     if user is not None:
         named = msgspec.structs.replace(
             caller, user_id=user.user_id, identity_store=user.identity_store

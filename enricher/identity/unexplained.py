@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from enricher.identity.evidence import Issue
-    from enricher.identity.rolesession import RoleSession
+    from enricher.identity.lookup import RoleSession
 
 
 def unresolved(session: RoleSession) -> Lineage:
@@ -66,7 +66,7 @@ def _closest_preceding(session: RoleSession) -> list[Issue]:
         fact
         for day in keys.days_back(session.at, CONSOLE_SPAN)
         for fact in issuances(
-            session.resolver.evidence.facts(
+            session.walk.evidence.facts(
                 keys.began(caller.account_id or "", caller.principal_id or "", day)
             )
         )

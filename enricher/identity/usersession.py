@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from enricher.identity.model import (
         Origin,
     )
-    from enricher.identity.resolve import Path, Resolver
+    from enricher.identity.walk import Path, Walk
 
 _SIGN_IN = Access(mode=Mode.CONSOLE, subtype="direct", confidence=Confidence.STRONG, codes=("P6",))
 _STAMPED_CONSOLE = Access(
@@ -58,20 +58,20 @@ _FORWARDED = Access(
 )
 
 
-def iam_user_session(resolver: Resolver, caller: Caller, at: datetime, path: Path) -> Lineage:
+def iam_user_session(walk: Walk, caller: Caller, at: datetime, path: Path) -> Lineage:
     """Resolve an IAM user: the origin stands on the record, the session may have a parent."""
     if caller.has_long_term_key or (caller.created_at is None and not caller.access_key_id):
         origin = resolved(iam_user(caller, human=None), "L0", Confidence.EXACT)
         return _own_session(caller, at, origin)
-    lineage = _begun_session(resolver, caller, at, path)
+    lineage = _begun_session(walk, caller, at, path)
     human = True if lineage.access.mode is Mode.CONSOLE else None
     origin = resolved(iam_user(caller, human=human), "L0", Confidence.EXACT, lineage.evidence)
     return lineage.lineage(origin)
 
 
-def federated_user(resolver: Resolver, caller: Caller, at: datetime, path: Path) -> Lineage:
+def federated_user(walk: Walk, caller: Caller, at: datetime, path: Path) -> Lineage:
     """Resolve a GetFederationToken session: its issuer is the user (identity.md §1.7)."""
-    begun = _begun_session(resolver, caller, at, path)
+    begun = _begun_session(walk, caller, at, path)
     human = True if begun.access.mode is Mode.CONSOLE else None
     principal = federating_user(caller, human=human)
     if principal.id is None and principal.arn is None:
@@ -80,7 +80,7 @@ def federated_user(resolver: Resolver, caller: Caller, at: datetime, path: Path)
     return begun.lineage(replace(origin, acting_as=caller.arn))
 
 
-def root_session(resolver: Resolver, caller: Caller, at: datetime, path: Path) -> Lineage:
+def root_session(walk: Walk, caller: Caller, at: datetime, path: Path) -> Lineage:
     """Resolve a root: the person at the root's sign-in, or the caller of AssumeRoot.
 
     References:
@@ -89,9 +89,9 @@ def root_session(resolver: Resolver, caller: Caller, at: datetime, path: Path) -
     origin = resolved(root_user(caller.account_id, caller.partition), "L0", Confidence.EXACT)
     if caller.created_at is None and (caller.has_long_term_key or not caller.access_key_id):
         return _own_session(caller, at, origin)
-    begun = _begun_session(resolver, caller, at, path)
+    begun = _begun_session(walk, caller, at, path)
     if begun.issue is not None and begun.issue.fact.event_name == "AssumeRoot":
-        return _assumed_root(resolver, caller, begun, path)
+        return _assumed_root(walk, caller, begun, path)
     known = begun.issue is not None or begun.anchored
     if known or caller.from_console or caller.invoked_by:
         return begun.lineage(replace(origin, evidence=begun.evidence))
@@ -134,21 +134,21 @@ class _Begun:
         )
 
 
-def _begun_session(resolver: Resolver, caller: Caller, at: datetime, path: Path) -> _Begun:
+def _begun_session(walk: Walk, caller: Caller, at: datetime, path: Path) -> _Begun:
     begun = _Begun(caller, at)
-    found = _at_that_second(resolver, caller)
-    if _from_issue(resolver, caller, at, path, begun, found):
+    found = _at_that_second(walk, caller)
+    if _from_issue(walk, caller, at, path, begun, found):
         return begun
     anchors = [f for f in found if f.access_key_id is None and fit_by_second(f.at, at)]
     if anchors:
         _from_sign_in(begun, anchors)
         return begun
     if caller.created_at is None and caller.from_console:
-        _attach_to_sign_in(resolver, caller, at, begun)
+        _attach_to_sign_in(walk, caller, at, begun)
         return begun
     begun.waiting = frozenset(_session_keys(caller))
     if caller.invoked_by and not caller.from_console:
-        _from_long_term_key(resolver, caller, begun)
+        _from_long_term_key(walk, caller, begun)
     return begun
 
 
@@ -162,20 +162,20 @@ def _session_keys(caller: Caller) -> list[str]:
     return found
 
 
-def _at_that_second(resolver: Resolver, caller: Caller) -> list[Issuance]:
+def _at_that_second(walk: Walk, caller: Caller) -> list[Issuance]:
     """Find what began in the session's second, else within the second of skew."""
     if not (caller.created_at and caller.account_id and caller.principal_id):
         return []
     for second in keys.around(caller.created_at):
         key = keys.session(caller.account_id, caller.principal_id, second)
-        found = issuances(resolver.evidence.facts(key))
+        found = issuances(walk.evidence.facts(key))
         if found:
             return found
     return []
 
 
 def _from_issue(  # noqa: PLR0913, PLR0917 - one step of the walk needs all of it
-    resolver: Resolver,
+    walk: Walk,
     caller: Caller,
     at: datetime,
     path: Path,
@@ -185,7 +185,7 @@ def _from_issue(  # noqa: PLR0913, PLR0917 - one step of the walk needs all of i
     """Link to GetSessionToken, GetFederationToken or AssumeRoot, by the key (rule L1)."""
     candidates: list[Issuance] = []
     if caller.access_key_id:
-        all_issued = issuances(resolver.evidence.facts(keys.issued(caller.access_key_id)))
+        all_issued = issuances(walk.evidence.facts(keys.issued(caller.access_key_id)))
         candidates = [fact for fact in all_issued if fit_by_key(fact, caller, at)]
         if len({(f.principal_id, f.at) for f in all_issued}) > 1:
             begun.notes |= {"key_reused"}
@@ -198,7 +198,7 @@ def _from_issue(  # noqa: PLR0913, PLR0917 - one step of the walk needs all of i
         return False
     begun.issue = issues[0]
     fact = issues[0].fact
-    parent = resolver.lineage(fact.caller, fact.at, path)
+    parent = walk.lineage(fact.caller, fact.at, path)
     begun.evidence = issues[0].evidence
     begun.access = _ISSUED
     begun.parent_id = parent.session_id
@@ -220,7 +220,7 @@ def _from_sign_in(begun: _Begun, anchors: Sequence[Issuance]) -> None:
         begun.notes |= {"shared_second"}
 
 
-def _attach_to_sign_in(resolver: Resolver, caller: Caller, at: datetime, begun: _Begun) -> None:
+def _attach_to_sign_in(walk: Walk, caller: Caller, at: datetime, begun: _Begun) -> None:
     """Attach a console action without a session to the sign-in before it (identity.md §3)."""
     if not (caller.account_id and caller.principal_id):
         return
@@ -231,7 +231,7 @@ def _attach_to_sign_in(resolver: Resolver, caller: Caller, at: datetime, begun: 
     anchors = [
         fact
         for key in wanted
-        for fact in issuances(resolver.evidence.facts(key))
+        for fact in issuances(walk.evidence.facts(key))
         if fact.access_key_id is None and at - CONSOLE_SPAN <= fact.at <= at
     ]
     if not anchors:
@@ -263,13 +263,13 @@ def replace_session(caller: Caller, began_at: datetime) -> Caller:
     )
 
 
-def _from_long_term_key(resolver: Resolver, caller: Caller, begun: _Begun) -> None:
+def _from_long_term_key(walk: Walk, caller: Caller, begun: _Begun) -> None:
     """Trace forward access to the user's long-term key, where it used just one that day."""
     if not (caller.account_id and caller.principal_id and caller.created_at):
         return
     began_at = caller.created_at
     key = keys.used(caller.account_id, caller.principal_id, began_at)
-    marks = [mark.value for mark in resolver.evidence.facts(key) if isinstance(mark, Mark)]
+    marks = [mark.value for mark in walk.evidence.facts(key) if isinstance(mark, Mark)]
     begun.fas_derived = True
     begun.access = _FORWARDED
     begun.waiting |= {key}
@@ -278,12 +278,12 @@ def _from_long_term_key(resolver: Resolver, caller: Caller, begun: _Begun) -> No
         begun.root_complete = True
 
 
-def _assumed_root(resolver: Resolver, caller: Caller, begun: _Begun, path: Path) -> Lineage:
+def _assumed_root(walk: Walk, caller: Caller, begun: _Begun, path: Path) -> Lineage:
     """The root of a member account, by AssumeRoot: whoever called it (identity.md §1.11)."""
     issue = begun.issue
     if issue is None:  # pragma: no cover - the caller has checked it
         raise AssertionError
-    behind = resolver.lineage(issue.fact.caller, issue.fact.at, path)
+    behind = walk.lineage(issue.fact.caller, issue.fact.at, path)
     lineage = hop_over(behind, issue, caller, "L1", Confidence.EXACT)
     acting_as = root_arn(caller.account_id, caller.partition)
     return replace(lineage, access=_ISSUED).with_origin(acting_as=acting_as)
