@@ -1,0 +1,1 @@
+"""Tests of the format: times, ARNs, callers, records, files."""
