@@ -14,7 +14,7 @@ setup: ## Make .venv from requirements.lock, if it is not fresh.
 	@tools/bootstrap.sh
 
 demo: setup ## Ingest the samples into real servers and show who did what; TRAILS=DIR takes others.
-	@$(BIN)/python -m tools.demo "$${TRAILS:-samples}"
+	@exec $(BIN)/python -m tools.demo "$${TRAILS:-samples}"
 
 test: setup ## Run all tests, those that need servers too.
 	$(BIN)/python -m pytest -q -n 2 -p no:benchmark -m "$(SIDE_BY_SIDE)"

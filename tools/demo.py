@@ -9,15 +9,18 @@ is removed at the end.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opensearchpy import OpenSearch
+from rich.text import Text
 
 from enricher.cli.shown import err, out, plain, text
 from enricher.errors import EnricherError
@@ -33,6 +36,7 @@ SAMPLES = Path(__file__).parents[1] / "samples"
 HEAP_BYTES = 512 << 20
 SOMETHING_QUARANTINED = 1
 INTERRUPTED = 130
+PATIENCE_TO_END_S = 45
 # Away from the usual ports, where servers of the user's own may be.
 OPENSEARCH_PORT = 19_200
 REDIS_PORT = 16_379
@@ -152,9 +156,22 @@ def _environment(endpoints: Endpoints) -> dict[str, str]:
 
 
 def _enricher(environment: dict[str, str], *arguments: str) -> int:
+    """Run a command to its end; when interrupted, let it end the worker that it may have."""
     sys.stdout.flush()
     command = [str(Path(sys.executable).with_name("enricher")), *arguments]
-    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603
+    # In a session of its own: Ctrl-C reaches it once, from here, and not its worker as well.
+    process = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
+    try:
+        return process.wait()
+    except BaseException:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(PATIENCE_TO_END_S)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        raise
 
 
 def _pick(endpoints: Endpoints) -> list[Shown]:
@@ -197,12 +214,15 @@ def _search(client: OpenSearch, filters: list[dict[str, Any]]) -> Iterator[tuple
 def _say_what_next(directory: Path, seconds: float) -> None:
     out.print(f"\nThat took {seconds:.0f} s; its servers are down again. Next:")
     for command, what in (
+        ("make demo TRAILS=DIR", "all this with log files of your own"),
         (f".venv/bin/enricher explain --stats {directory}", "without any server"),
         (".venv/bin/enricher stack up", "servers that stay"),
-        (f".venv/bin/enricher ingest {directory}", "then `enricher who EVENT_ID`"),
-        ("make demo TRAILS=DIR", "all this with your own files"),
+        (f".venv/bin/enricher ingest {directory}", "into those"),
+        (".venv/bin/enricher who EVENT_ID", "and who that was"),
     ):
-        out.print(text(f"  {command:<43} {what}"))
+        line = Text(f"  {plain(command)}")
+        line.append(f"  # {what}", style="dim")
+        out.print(line, soft_wrap=True)
 
 
 if __name__ == "__main__":
