@@ -21,7 +21,7 @@ from enricher.stores.directory import DirectoryLogFiles
 from enricher.stores.memory import SystemClock
 from enricher.stores.opensearch import OpenSearchEventIndex
 from enricher.stores.redis_evidence import RedisEvidenceStore
-from enricher.stores.task_queue import CeleryTaskQueue, make_celery
+from enricher.stores.task_queue import CeleryTaskQueue, RedisAttempts, make_celery
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -122,6 +122,7 @@ class Container:
             index=self.index,
             store=self.store,
             queue=self.queue,
+            attempts=RedisAttempts(self.redis),
             clock=SystemClock(),
             limits=self.settings.input.limits(),
             period=self.settings.opensearch.period,

@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 import enricher
-from enricher.cli import explain, ingest, install, quarantine, settings, stack, who, worker
+from enricher.cli import (
+    evidence,
+    explain,
+    files,
+    ingest,
+    install,
+    quarantine,
+    settings,
+    stack,
+    who,
+    worker,
+)
 from enricher.cli.shown import err, text
 from enricher.errors import EnricherError
 
@@ -25,6 +36,11 @@ cli.command("ingest")(ingest.ingest)
 cli.command("who")(who.who)
 cli.command("explain")(explain.explain_files)
 cli.command("install")(install.install)
+cli.add_typer(evidence.app, name="evidence")
+cli.command("reconcile")(evidence.reconcile)
+cli.command("beat")(evidence.beat)
+cli.command("files")(files.files)
+cli.command("status")(files.status)
 cli.command("worker")(worker.worker)
 cli.command("settings")(settings.show_settings)
 

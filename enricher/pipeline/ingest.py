@@ -6,19 +6,17 @@ Safe to repeat: a document that exists is never touched, and facts are sets.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.indexable import indexable
-from enricher.cloudtrail.logfile import parse_path
 from enricher.cloudtrail.reading import inflate, parse_log_file
 from enricher.cloudtrail.record import Record
-from enricher.cloudtrail.times import format_time
-from enricher.errors import LogFileError, RecordError
+from enricher.errors import LogFileError, RecordError, UnavailableError
 from enricher.pipeline.batch import enrich_batch, look_once_more, publish, state
 from enricher.pipeline.documents import index_name, new_document
+from enricher.pipeline.ledger import FileReport
 from enricher.pipeline.ports import (
     QuarantineEntry,
     Written,
@@ -31,9 +29,11 @@ if TYPE_CHECKING:
     from enricher.cloudtrail.codec import JsonObject
     from enricher.cloudtrail.indexable import Indexable
     from enricher.cloudtrail.reading import InputLimits
+    from enricher.identity.evidence import EvidenceSnapshot
     from enricher.pipeline.batch import Stated
     from enricher.pipeline.documents import Period
     from enricher.pipeline.ports import (
+        Attempts,
         Clock,
         EventIndex,
         EvidenceStore,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     )
 
 MOST_OF_A_FILE = 0.5
+MOST_ATTEMPTS = 3
 NOT_CLOUDTRAIL = "not-cloudtrail"
 _VERBATIM_CHARS = 5_000_000
 
@@ -58,69 +59,12 @@ class IngestServices:
     index: EventIndex
     store: EvidenceStore
     queue: TaskQueue
+    attempts: Attempts
     clock: Clock
     limits: InputLimits
     period: Period
     batch_records: int
     enrich_at_ingest: bool = True
-
-
-@dataclass(slots=True)
-class FileReport:
-    """What became of one log file; the ledger's entry.
-
-    ``records = indexed + duplicate + quarantined``, checked before it is written.
-    """
-
-    location: str
-    run_id: str
-    started_at: datetime
-    status: str = "ingested"
-    reason: str | None = None
-    size_bytes: int = 0
-    sha256: str | None = None
-    records: int = 0
-    indexed: int = 0
-    duplicate: int = 0
-    quarantined: int = 0
-    pending: int = 0
-    oldest_event_at: datetime | None = None
-    newest_event_at: datetime | None = None
-    refusals: Counter[str] = field(default_factory=Counter)
-
-    def entry(self, finished_at: datetime) -> dict[str, Any]:
-        """Give the ledger's entry.
-
-        Raises:
-            AssertionError: If the numbers do not add up: that would be a loss, or a bug.
-        """
-        if self.records != self.indexed + self.duplicate + self.quarantined:
-            raise AssertionError("the ledger does not add up")
-        name = parse_path(self.location)
-        duration = finished_at - self.started_at
-        return {
-            "location": self.location,
-            "run_id": self.run_id,
-            "status": self.status,
-            "reason": self.reason,
-            "size_bytes": self.size_bytes,
-            "sha256": self.sha256,
-            "records": self.records,
-            "indexed": self.indexed,
-            "duplicate": self.duplicate,
-            "quarantined": self.quarantined,
-            "pending": self.pending,
-            "refusals": dict(self.refusals),
-            "organization_id": name.organization_id,
-            "account_id": name.account_id,
-            "region": name.region,
-            "delivered_at": _time(name.delivered_at),
-            "oldest_event_at": _time(self.oldest_event_at),
-            "newest_event_at": _time(self.newest_event_at),
-            "started_at": format_time(self.started_at),
-            "finished_at": format_time(finished_at),
-            "duration_ms": int(duration.total_seconds() * 1000),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,22 +86,30 @@ def ingest_log_file(location: str, run_id: str, services: IngestServices) -> Fil
         UnavailableError: If a server does not answer; nothing is lost by calling again.
     """
     report = FileReport(location=location, run_id=run_id, started_at=services.clock.now())
-    try:
-        _ingest(report, services)
-    except LogFileError as err:
-        if err.reason == NOT_CLOUDTRAIL:
-            report.status, report.reason = "skipped", err.reason
-        else:
-            _fail(report, err.reason, services)
+    if _begin(location, services) > MOST_ATTEMPTS:
+        _fail(report, "kills-its-worker", services)
+    else:
+        try:
+            _ingest(report, services)
+        except LogFileError as err:
+            if err.reason == NOT_CLOUDTRAIL:
+                report.status, report.reason = "skipped", err.reason
+            else:
+                _fail(report, err.reason, services)
     services.index.save_file(location, report.entry(services.clock.now()))
+    if report.duplicate or not services.enrich_at_ingest:
+        # What an attempt before this one left raw, or what was to be written raw.
+        services.queue.enrich_file(location)
+    services.attempts.end(location)
     return report
 
 
-def failed_entry(location: str, run_id: str, reason: str, at: datetime) -> dict[str, Any]:
-    """Give the ledger's entry of a file whose task broke off; nothing of it is claimed."""
-    report = FileReport(location=location, run_id=run_id, started_at=at)
-    report.status, report.reason = "failed", reason
-    return report.entry(at)
+def _begin(location: str, services: IngestServices) -> int:
+    """Count this attempt; with the counter away, the file is taken as if for the first time."""
+    try:
+        return services.attempts.begin(location)
+    except UnavailableError:
+        return 1
 
 
 def _ingest(report: FileReport, services: IngestServices) -> None:
@@ -213,11 +165,7 @@ def _read(raw: JsonObject, position: int, limits: InputLimits) -> _Readable:
 def _write(report: FileReport, services: IngestServices, batch: Sequence[_Readable]) -> None:
     """Publish, enrich, write and look once more, for one batch of a file."""
     stated = [state(one.record, one.body.notes) for one in batch]
-    publish(stated, services.store, services.queue)
-    if services.enrich_at_ingest:
-        enriched, snapshot = enrich_batch(stated, services.store)
-    else:
-        enriched, snapshot = [_raw_only(one) for one in stated], None
+    enriched, snapshot, away = _enriched(stated, services)
     documents = [
         new_document(
             document_id=one.record.document_id,
@@ -244,8 +192,24 @@ def _write(report: FileReport, services: IngestServices, batch: Sequence[_Readab
                     _refusal(report, services, error, one.record.raw, one.position, result.detail)
                 )
     _quarantine(report, services, refused)
+    if away is not None:
+        raise away  # the documents are in, raw; the task comes again to enrich them
     if snapshot is not None:
         look_once_more(snapshot, services.store, services.queue)
+
+
+def _enriched(
+    stated: Sequence[Stated], services: IngestServices
+) -> tuple[list[dict[str, Any]], EvidenceSnapshot | None, UnavailableError | None]:
+    """Publish facts and enrich; with the evidence away, raw events still go in (design §2)."""
+    try:
+        publish(stated, services.store, services.queue)
+        if services.enrich_at_ingest:
+            answers, snapshot = enrich_batch(stated, services.store)
+            return answers, snapshot, None
+    except UnavailableError as err:
+        return [_raw_only(one) for one in stated], None, err
+    return [_raw_only(one) for one in stated], None, None
 
 
 def _raw_only(one: Stated) -> dict[str, Any]:
@@ -328,7 +292,3 @@ def _fail(report: FileReport, reason: str, services: IngestServices) -> None:
     )
     services.index.quarantine([entry])
     report.refusals[reason] += 1
-
-
-def _time(at: datetime | None) -> str | None:
-    return format_time(at) if at else None

@@ -101,6 +101,22 @@ class QuarantineEntry:
     run_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OriginChange:
+    """An event that is about to name another origin than before.
+
+    Attributes:
+        revision: The revision that names the new one.
+    """
+
+    document_id: str
+    event_id: str | None
+    revision: int
+    at: datetime
+    previous: Mapping[str, Any]
+    current: Mapping[str, Any]
+
+
 class EventIndex(Protocol):
     """Events, quarantine and ledger in OpenSearch."""
 
@@ -123,6 +139,26 @@ class EventIndex(Protocol):
             keys: Evidence keys that have new facts.
             event_ids: Records that state facts under these keys: events that rest on them.
         """
+        ...
+
+    def pending(self, *, written_before: datetime | None = None) -> Iterator[StoredEvent]:
+        """Find the events that wait for evidence, freshly refreshed.
+
+        Args:
+            written_before: Only those whose enrichment was last written before this instant.
+        """
+        ...
+
+    def not_enriched(self, location: str | None = None) -> Iterator[StoredEvent]:
+        """Find the events that were written raw and not enriched yet, of one log file or of all."""
+        ...
+
+    def every(self) -> Iterator[StoredEvent]:
+        """Give every event there is."""
+        ...
+
+    def audit(self, changes: Sequence[OriginChange]) -> None:
+        """Keep what an event said before; the same change twice is one."""
         ...
 
     def rewrite(self, events: Sequence[StoredEvent]) -> list[bool]:
@@ -179,6 +215,22 @@ class TaskQueue(Protocol):
 
     def enrich_again(self, keys: Sequence[str]) -> None:
         """Ask for the events that depend on these evidence keys to be resolved again."""
+        ...
+
+    def enrich_file(self, location: str) -> None:
+        """Ask for what was written raw of a log file to be enriched."""
+        ...
+
+
+class Attempts(Protocol):
+    """How often a log file was begun and not ended: it may kill its workers (design §6)."""
+
+    def begin(self, location: str) -> int:
+        """Note a beginning; give how many there were in a row, this one included."""
+        ...
+
+    def end(self, location: str) -> None:
+        """Note an end, good or bad, that the worker survived."""
         ...
 
 

@@ -15,13 +15,16 @@ from enricher.cloudtrail.times import format_time
 from enricher.errors import UnavailableError
 from enricher.pipeline.batch import enrich_batch, look_once_more, state
 from enricher.pipeline.documents import VOLATILE, comparable, record_of
+from enricher.pipeline.ports import OriginChange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
 
     from enricher.pipeline.ports import Clock, EventIndex, EvidenceStore, StoredEvent, TaskQueue
 
 _ROUNDS = 5
+_NAMING_FIELDS = ("status", "kind", "id", "arn", "name", "account_id", "identity_provider")
 _NOTES_OF_THE_SHAPE = frozenset({"oversize_value", "reshaped_value"})
 
 
@@ -51,12 +54,40 @@ def enrich_again(keys: Sequence[str], services: EnrichServices) -> EnrichReport:
         UnavailableError: If a server does not answer, or others keep rewriting the same events;
             the call may be repeated.
     """
+
+    def dependents() -> Iterator[StoredEvent]:
+        proofs = sorted(set(_proofs(keys, services.store)))
+        return services.index.depending_on(keys, proofs)
+
+    return enrich_stored(dependents, services)
+
+
+def enrich_file(location: str, services: EnrichServices) -> EnrichReport:
+    """Enrich what was written raw of a log file."""
+    return enrich_stored(lambda: services.index.not_enriched(location), services)
+
+
+def enrich_stored(
+    find: Callable[[], Iterable[StoredEvent]],
+    services: EnrichServices,
+    *,
+    close_window: bool = False,
+) -> EnrichReport:
+    """Resolve stored events again, and write those that changed.
+
+    Args:
+        find: Gives the events; asked anew where others rewrote some of them meanwhile.
+        services: Where they are.
+        close_window: Wait no longer for what has not come.
+
+    Raises:
+        UnavailableError: If others keep rewriting the same events.
+    """
     report = EnrichReport()
     for _ in range(_ROUNDS):
-        proofs = sorted(set(_proofs(keys, services.store)))
         contested = 0
-        for batch in _batches(services.index.depending_on(keys, proofs), services.batch_records):
-            contested += _enrich_stored(batch, services, report)
+        for batch in batches(find(), services.batch_records):
+            contested += _enrich_stored(batch, services, report, close_window=close_window)
         if not contested:
             return report
     raise UnavailableError("events are being rewritten by others; try again later")
@@ -71,25 +102,36 @@ def _proofs(keys: Sequence[str], store: EvidenceStore) -> Iterator[str]:
 
 
 def _enrich_stored(
-    batch: Sequence[StoredEvent], services: EnrichServices, report: EnrichReport
+    batch: Sequence[StoredEvent],
+    services: EnrichServices,
+    report: EnrichReport,
+    *,
+    close_window: bool,
 ) -> int:
     """Resolve stored events; give how many somebody else rewrote in the meantime."""
     stated = [
         state(
             Record(record_of(event.source)),
             _kept_notes(event),
-            window_closed=_enriched(event).get("state") == "unresolved",
+            # What once stopped waiting does not begin again; new evidence still reaches it.
+            window_closed=close_window or _enriched(event).get("state") != "pending",
         )
         for event in batch
     ]
     answers, snapshot = enrich_batch(stated, services.store)
-    now = format_time(services.clock.now())
+    now = services.clock.now()
     changed = [
-        _rewritten(event, answer, now)
+        (event, _rewritten(event, answer, format_time(now)))
         for event, answer in zip(batch, answers, strict=True)
         if comparable(_enriched(event)) != answer
     ]
-    written = services.index.rewrite(changed) if changed else []
+    changes = [
+        change for old, new in changed if (change := _origin_change(old, new, now)) is not None
+    ]
+    # What was said before is kept first: whoever was told it can still be told better.
+    if changes:
+        services.index.audit(changes)
+    written = services.index.rewrite([new for _, new in changed]) if changed else []
     report.seen += len(batch)
     report.changed += sum(written)
     look_once_more(snapshot, services.store, services.queue)
@@ -115,7 +157,26 @@ def _rewritten(event: StoredEvent, answer: dict[str, Any], now: str) -> StoredEv
     return replace(event, source={**event.source, "enriched": enriched})
 
 
-def _batches(events: Iterable[StoredEvent], size: int) -> Iterator[list[StoredEvent]]:
+def _origin_change(old: StoredEvent, new: StoredEvent, at: datetime) -> OriginChange | None:
+    """Say that an event is about to name another origin, None where it names the same."""
+    previous, current = _enriched(old).get("origin"), _enriched(new).get("origin", {})
+    if not isinstance(previous, dict) or all(
+        previous.get(name) == current.get(name) for name in _NAMING_FIELDS
+    ):
+        return None
+    event_id = new.source.get("eventID")
+    return OriginChange(
+        document_id=new.id,
+        event_id=event_id if isinstance(event_id, str) else None,
+        revision=_enriched(new)["revision"],
+        at=at,
+        previous=previous,
+        current=current,
+    )
+
+
+def batches(events: Iterable[StoredEvent], size: int) -> Iterator[list[StoredEvent]]:
+    """Cut a stream of events into lists of bounded size."""
     source = iter(events)
     while batch := list(islice(source, size)):
         yield batch

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail import codec
+from enricher.cloudtrail.times import parse_time
 from enricher.errors import LogFileError
 from enricher.identity.evidence import Loaded
 from enricher.identity.facts import Naming, supersedes
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from enricher.identity.facts import Fact, Keyed
     from enricher.pipeline.ports import (
         Document,
+        OriginChange,
         QuarantineEntry,
     )
 
@@ -69,6 +71,7 @@ class MemoryEventIndex:
         self.events: dict[str, StoredEvent] = {}
         self.quarantine_entries: dict[str, QuarantineEntry] = {}
         self.files: dict[str, dict[str, Any]] = {}
+        self.changes: dict[tuple[str, int], OriginChange] = {}
 
     def create(self, documents: Sequence[Document]) -> list[WriteResult]:
         results = []
@@ -89,6 +92,32 @@ class MemoryEventIndex:
     def depending_on(self, keys: Sequence[str], event_ids: Sequence[str]) -> Iterator[StoredEvent]:
         proofs = set(event_ids)
         return iter([event for event in self.events.values() if depends(event, keys, proofs)])
+
+    def pending(self, *, written_before: datetime | None = None) -> Iterator[StoredEvent]:
+        return iter(
+            [
+                event
+                for event in self.events.values()
+                if event.source["enriched"].get("state") == "pending"
+                and _written_before(event, written_before)
+            ]
+        )
+
+    def not_enriched(self, location: str | None = None) -> Iterator[StoredEvent]:
+        return iter(
+            [
+                event
+                for event in self.events.values()
+                if "origin" not in event.source["enriched"]
+                and location in (None, event.source["enriched"].get("file"))
+            ]
+        )
+
+    def every(self) -> Iterator[StoredEvent]:
+        return iter(list(self.events.values()))
+
+    def audit(self, changes: Sequence[OriginChange]) -> None:
+        self.changes.update({(c.document_id, c.revision): c for c in changes})
 
     def rewrite(self, events: Sequence[StoredEvent]) -> list[bool]:
         written = []
@@ -111,6 +140,11 @@ class MemoryEventIndex:
         return self.files.get(location)
 
 
+def _written_before(event: StoredEvent, instant: datetime | None) -> bool:
+    at = parse_time(event.source["enriched"].get("at"))
+    return instant is None or (at is not None and at < instant)
+
+
 class MemoryLogFiles:
     """Log files held as bytes."""
 
@@ -129,12 +163,30 @@ class MemoryTaskQueue:
     def __init__(self) -> None:
         self.locations: list[tuple[str, str]] = []
         self.keys: list[list[str]] = []
+        self.raw_files: list[str] = []
 
     def ingest(self, location: str, run_id: str) -> None:
         self.locations.append((location, run_id))
 
     def enrich_again(self, keys: Sequence[str]) -> None:
         self.keys.append(list(keys))
+
+    def enrich_file(self, location: str) -> None:
+        self.raw_files.append(location)
+
+
+class MemoryAttempts:
+    """Beginnings in a dictionary."""
+
+    def __init__(self) -> None:
+        self.begun: dict[str, int] = {}
+
+    def begin(self, location: str) -> int:
+        self.begun[location] = self.begun.get(location, 0) + 1
+        return self.begun[location]
+
+    def end(self, location: str) -> None:
+        self.begun.pop(location, None)
 
 
 class SystemClock:

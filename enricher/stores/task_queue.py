@@ -17,15 +17,20 @@ if TYPE_CHECKING:
 
 INGEST_TASK = "enricher.ingest_log_file"
 ENRICH_TASK = "enricher.enrich_again"
+ENRICH_FILE_TASK = "enricher.enrich_file"
+RECONCILE_TASK = "enricher.reconcile"
 INGEST_QUEUE = "enricher.ingest"
 ENRICH_QUEUE = "enricher.enrich"
 _QUEUED_KEYS = "enricher:queued-keys"
 _KEYS_PER_TASK = 500
 _GRACE = timedelta(minutes=15)
+_ATTEMPTS_KEPT = timedelta(days=1)
 
 
-def make_celery(redis_url: str, *, time_limit: timedelta) -> Celery:
-    """Make the Celery application that workers and senders share."""
+def make_celery(
+    redis_url: str, *, time_limit: timedelta, reconcile_every: timedelta = timedelta(minutes=5)
+) -> Celery:
+    """Make the Celery application that workers, senders and the scheduler share."""
     app = Celery("enricher", broker=redis_url)
     app.conf.update(
         # A worker that dies in the middle of a task gives it back: documents are written with
@@ -51,13 +56,44 @@ def make_celery(redis_url: str, *, time_limit: timedelta) -> Celery:
         accept_content=["json"],
         task_queues=[Queue(INGEST_QUEUE), Queue(ENRICH_QUEUE)],
         task_default_queue=INGEST_QUEUE,
-        task_routes={ENRICH_TASK: {"queue": ENRICH_QUEUE}},
+        task_routes={
+            name: {"queue": ENRICH_QUEUE}
+            for name in (ENRICH_TASK, ENRICH_FILE_TASK, RECONCILE_TASK)
+        },
+        beat_schedule={
+            "reconcile": {"task": RECONCILE_TASK, "schedule": reconcile_every.total_seconds()},
+        },
         broker_connection_retry_on_startup=True,
         # Log lines are ours, in one format; Celery would put its own handlers in front.
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
     )
     return app
+
+
+class RedisAttempts:
+    """Counts beginnings of log files; a count is forgotten a day after the last."""
+
+    def __init__(self, client: redis.Redis, *, prefix: str = "enricher:attempts:") -> None:
+        self._client = client
+        self._prefix = prefix
+
+    def begin(self, location: str) -> int:
+        """Note a beginning; give how many there were in a row."""
+        try:
+            pipeline = self._client.pipeline(transaction=False)
+            pipeline.incr(self._prefix + location)
+            pipeline.expire(self._prefix + location, _ATTEMPTS_KEPT)
+            return int(pipeline.execute()[0])
+        except (redis.ConnectionError, redis.TimeoutError) as err:
+            raise UnavailableError("Redis does not answer") from err
+
+    def end(self, location: str) -> None:
+        """Note an end that the worker survived."""
+        try:
+            self._client.delete(self._prefix + location)
+        except (redis.ConnectionError, redis.TimeoutError) as err:
+            raise UnavailableError("Redis does not answer") from err
 
 
 class CeleryTaskQueue:
@@ -86,6 +122,10 @@ class CeleryTaskQueue:
             raise UnavailableError("Redis does not answer") from err
         for start in range(0, len(fresh), _KEYS_PER_TASK):
             self._send(ENRICH_TASK, [fresh[start : start + _KEYS_PER_TASK]])
+
+    def enrich_file(self, location: str) -> None:
+        """Ask for what was written raw of a log file to be enriched."""
+        self._send(ENRICH_FILE_TASK, [location])
 
     def taken(self, keys: Sequence[str]) -> None:
         """Note that these keys are being worked on: what comes from now on is queued anew."""

@@ -14,7 +14,7 @@ from opensearchpy.exceptions import NotFoundError
 import enricher
 from enricher.cloudtrail import codec
 from enricher.errors import SchemaMismatchError
-from enricher.stores.opensearch import FILES, QUARANTINE
+from enricher.stores.opensearch_ledger import AUDIT, FILES, QUARANTINE
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
@@ -66,7 +66,7 @@ def install(client: OpenSearch, period: Period, mappings: Mappings | None = None
         if name == EVENTS_TEMPLATE:
             meta["period"] = period.value
         client.indices.put_index_template(name=name, body={**template, "_meta": meta})
-    for index in (FILES, QUARANTINE):
+    for index in (FILES, QUARANTINE, AUDIT):
         if not client.indices.exists(index=index):
             client.indices.create(index=index, params={"wait_for_active_shards": "1"})
     return [*found.components, *found.templates]

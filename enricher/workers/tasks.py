@@ -6,10 +6,17 @@ from celery import Task
 
 from enricher.bootstrap import container
 from enricher.errors import UnavailableError
-from enricher.pipeline.ingest import failed_entry, ingest_log_file
-from enricher.pipeline.reenrich import enrich_again
+from enricher.pipeline.ingest import ingest_log_file
+from enricher.pipeline.ledger import failed_entry
+from enricher.pipeline.reenrich import enrich_again, enrich_file
+from enricher.pipeline.upkeep import reconcile
 from enricher.stores.memory import SystemClock
-from enricher.stores.task_queue import ENRICH_TASK, INGEST_TASK
+from enricher.stores.task_queue import (
+    ENRICH_FILE_TASK,
+    ENRICH_TASK,
+    INGEST_TASK,
+    RECONCILE_TASK,
+)
 
 app = container().celery
 
@@ -57,3 +64,21 @@ def enrich_again_task(keys: list[str]) -> None:
     """Resolve again what depends on these keys; what did not change is not written."""
     container().queue.taken(keys)
     enrich_again(keys, container().enriching)
+
+
+@app.task(
+    name=ENRICH_FILE_TASK,
+    autoretry_for=(UnavailableError,),
+    retry_backoff=2,
+    retry_backoff_max=300,
+    max_retries=None,
+)
+def enrich_file_task(location: str) -> None:
+    """Enrich what was written raw of a log file."""
+    enrich_file(location, container().enriching)
+
+
+@app.task(name=RECONCILE_TASK, autoretry_for=(UnavailableError,), max_retries=3)
+def reconcile_task() -> None:
+    """Find what was forgotten, and stop waiting for what is too late."""
+    reconcile(container().enriching, container().settings.pipeline.window)

@@ -1,0 +1,52 @@
+"""``enricher files`` and ``enricher status``: what is in, what failed, how far behind it is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from enricher.bootstrap import container
+from enricher.cli.shown import err, out, text
+
+
+def files(
+    status: Annotated[
+        str | None, typer.Option(help="Only these: ingested, failed or skipped.")
+    ] = None,
+    most: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 100,
+) -> None:
+    """List log files with what became of them, the latest first."""
+    entries, total = container().index.ledger(status, most)
+    counts = ("records", "indexed", "duplicate", "quarantined")
+    table = Table("status", *counts, "where", box=None, pad_edge=False)
+    for entry in entries:
+        reason = entry.get("reason")
+        table.add_row(
+            text(f"{entry['status']}: {reason}" if reason else entry["status"]),
+            *(f"{entry[name]:,}" for name in counts),
+            text(entry["location"]),
+        )
+    out.print(table)
+    err.print(f"{len(entries)} of {total}")
+
+
+def status() -> None:
+    """Show lag by account and region, what waits, and the queue."""
+    services = container()
+    table = Table("account", "region", "files", "records", "newest event", box=None, pad_edge=False)
+    for row in services.index.lag():
+        table.add_row(
+            text(row["account_id"]),
+            text(row["region"]),
+            f"{row['files']:,}",
+            f"{row['records']:,}",
+            text(row["newest_event_at"] or ""),
+        )
+    out.print(table)
+    states = services.index.states()
+    for name in sorted(states):
+        out.print(text(f"{name:<12} {states[name]:,} events"))
+    out.print(f"{'queued':<12} {services.queue.depth():,} tasks")
+    out.print(f"{'workers':<12} {services.queue.workers():,}")

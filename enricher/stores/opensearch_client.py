@@ -1,0 +1,64 @@
+"""How every adapter of OpenSearch talks to it: bulk requests, back-off, our own errors."""
+
+from __future__ import annotations
+
+import random
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from opensearchpy.exceptions import (
+    AuthenticationException,
+    AuthorizationException,
+    ConnectionTimeout,
+    NotFoundError,
+    TransportError,
+)
+from opensearchpy.exceptions import ConnectionError as ClientConnectionError
+
+from enricher.errors import ConfigurationError, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from opensearchpy import OpenSearch
+
+OK, CREATED, CONFLICT, SERVER_ERROR = 200, 201, 409, 500
+OVERLOADED = frozenset({429, 502, 503, 504})
+TRIES = 6
+_FIRST_PAUSE_SECONDS = 0.25
+
+
+def bulk(client: OpenSearch, lines: bytes) -> list[dict[str, Any]]:
+    """Send one bulk request; give its items in order, whatever became of each."""
+    with translated():
+        answer = client.bulk(body=lines)
+    items: list[dict[str, Any]] = answer["items"]
+    return items
+
+
+def pause_before(attempt: int) -> None:
+    """Back off before a repetition: doubled each time, with jitter so that workers spread."""
+    if attempt:
+        longest = _FIRST_PAUSE_SECONDS * 2**attempt
+        time.sleep(random.uniform(longest / 2, longest))  # noqa: S311 - no secret
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what the client raises into our own errors; NotFoundError is an answer, let it pass."""
+    try:
+        yield
+    except (ClientConnectionError, ConnectionTimeout) as err:
+        raise UnavailableError(f"OpenSearch does not answer: {type(err).__name__}") from err
+    except (AuthenticationException, AuthorizationException) as err:
+        raise ConfigurationError(
+            "OpenSearch refuses these credentials: set ENRICHER_OPENSEARCH__USERNAME and "
+            "ENRICHER_OPENSEARCH__PASSWORD"
+        ) from err
+    except NotFoundError:
+        raise
+    except TransportError as err:
+        if err.status_code in OVERLOADED:
+            raise UnavailableError(f"OpenSearch is overloaded: {err.status_code}") from err
+        raise
