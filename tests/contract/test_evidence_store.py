@@ -369,11 +369,11 @@ _TIMES = st.sampled_from([AT, LATER, AT + timedelta(seconds=1)])
 
 
 def _facts() -> st.SearchStrategy[Fact]:
-    """Draw a fact; two of one id and one rank say the same, as records of one event do."""
+    """Draw a fact; two of one id and one rank are the same, as those of one event are."""
     return st.one_of(
         _IDS.map(sighting),
-        _IDS.map(lambda name: Mark(value=name)),
-        st.builds(Naming, arn=_IDS, at=_TIMES),
+        _IDS.map(lambda name: Mark(value=f"mark {name}")),
+        st.builds(Naming, arn=_IDS.map(lambda name: f"arn {name}"), at=_TIMES),
         st.builds(Stamp, event_id=_IDS, at=_TIMES, user_id=_IDS),
         _IDS.map(lambda name: KeyCreation(event_id=f"key {name}", at=AT)),
         _IDS.map(
