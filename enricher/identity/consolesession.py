@@ -228,6 +228,8 @@ def _continuing(finding: Finding, session: RoleSession, renewed: Issuance | None
 
 def _by_sign_in(session: RoleSession, anchor: Issuance, fit: TimeFit) -> Iterator[Finding]:
     """ConsoleLogin of a role session: a program's credentials stood behind it (§1.4, §1.6)."""
+    if anchor.caller.created_at == session.caller.created_at != anchor.at:
+        return  # the very session that signed in: the sign-in says nothing of who is behind it
     issue = Issue(fact=anchor, evidence=(anchor.event_id,), internal=False, switched_from=None)
     tokens = _sign_in_tokens(session, anchor)
     for token in tokens:

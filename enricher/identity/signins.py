@@ -22,19 +22,23 @@ def console_anchor(record: Record) -> Iterator[Keyed]:
     if text(record.extra.get("SwitchTo")) or record.response.get(record.event_name) != "Success":
         return  # the source account's SwitchRole anchors nothing (rulings 17)
     used = text(record.extra.get("MFAUsed"))
-    yield from published(
-        issuance(
-            record,
-            caller=caller,
-            access_key_id=None,
-            account_id=caller.account_id,
-            principal_id=caller.principal_id,
-            arn=caller.arn,
-            switched_from=text(record.extra.get("SwitchFrom")),
-            sign_in_session=text(record.extra.get("signInSessionArn")) or caller.sign_in_session,
-            mfa=None if used is None else used == "Yes",
-        )
+    anchor = issuance(
+        record,
+        caller=caller,
+        access_key_id=None,
+        account_id=caller.account_id,
+        principal_id=caller.principal_id,
+        arn=caller.arn,
+        switched_from=text(record.extra.get("SwitchFrom")),
+        sign_in_session=text(record.extra.get("signInSessionArn")) or caller.sign_in_session,
+        mfa=None if used is None else used == "Yes",
     )
+    yield from published(anchor)
+    signed_in_at = caller.created_at
+    if signed_in_at and signed_in_at != record.at and caller.account_id and caller.principal_id:
+        # The console goes on with the session that signed in, under that session's own time.
+        key = keys.session(caller.account_id, caller.principal_id, signed_in_at)
+        yield Keyed(key, anchor)
     minted = text(record.extra.get("signInSessionArn"))
     if minted:
         yield Keyed(keys.sign_in(minted), sighting(record))
