@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
@@ -12,19 +13,26 @@ from opensearchpy import OpenSearch
 from pydantic import ValidationError
 
 from enricher.errors import ConfigurationError
+from enricher.pipeline.discover import DiscoverServices
 from enricher.pipeline.ingest import IngestServices
 from enricher.pipeline.reenrich import EnrichServices
+from enricher.pipeline.watch import WatchServices
 from enricher.settings import Settings, setting_names
 from enricher.stack import Endpoints, Stack
 from enricher.stack import StackSettings as StackParameters
+from enricher.stores.checkpoints import RedisCheckpoints
 from enricher.stores.directory import DirectoryLogFiles
 from enricher.stores.memory import SystemClock
 from enricher.stores.opensearch import OpenSearchEventIndex
 from enricher.stores.redis_evidence import RedisEvidenceStore
+from enricher.stores.routed import RoutedLogFiles
 from enricher.stores.task_queue import CeleryTaskQueue, RedisAttempts, make_celery
 
 if TYPE_CHECKING:
     from celery import Celery
+
+    from enricher.stores.aws import AwsAccess
+    from enricher.stores.s3 import S3LogFiles
 
 # Read by others: the tests' own switches, and where completion scripts live.
 _NOT_OURS = ("ENRICHER_TEST_", "ENRICHER_DEMO_")
@@ -118,7 +126,7 @@ class Container:
     def ingesting(self) -> IngestServices:
         """What ingesting a log file needs."""
         return IngestServices(
-            source=DirectoryLogFiles(),
+            source=RoutedLogFiles(DirectoryLogFiles(), {"s3": lambda: self.s3}),
             index=self.index,
             store=self.store,
             queue=self.queue,
@@ -139,6 +147,49 @@ class Container:
             queue=self.queue,
             clock=SystemClock(),
             batch_records=self.settings.pipeline.batch_records,
+        )
+
+    # --- AWS: its client libraries take half a second to import, so only where they are used ------
+
+    @cached_property
+    def aws(self) -> AwsAccess:
+        """How AWS is reached."""
+        from enricher.stores.aws import AwsAccess  # noqa: PLC0415
+
+        chosen = self.settings.aws
+        return AwsAccess(
+            endpoint_url=chosen.endpoint_url,
+            region=chosen.region,
+            max_attempts=chosen.max_attempts,
+        )
+
+    @cached_property
+    def s3(self) -> S3LogFiles:
+        """Log files in S3."""
+        from enricher.stores.s3 import S3LogFiles  # noqa: PLC0415
+
+        return S3LogFiles(self.aws, requester_pays=self.settings.aws.requester_pays)
+
+    @cached_property
+    def discovering(self) -> DiscoverServices:
+        """What finding log files in S3 needs."""
+        return DiscoverServices(
+            listing=self.s3,
+            checkpoints=RedisCheckpoints(self.redis),
+            queue=self.queue,
+            clock=SystemClock(),
+        )
+
+    def watching(self, queue_url: str) -> WatchServices:
+        """What watching a queue of notifications needs."""
+        from enricher.stores.sqs import SqsMessages  # noqa: PLC0415
+
+        return WatchServices(
+            messages=SqsMessages(queue_url, self.aws),
+            quarantine=self.index,
+            queue=self.queue,
+            clock=SystemClock(),
+            pause=time.sleep,
         )
 
 

@@ -80,6 +80,19 @@ class InputSettings(Section):
         )
 
 
+class AwsSettings(Section):
+    """S3 and SQS. Credentials come from AWS's own chain, never from here."""
+
+    endpoint_url: str | None = None
+    """Another address than AWS's own, e.g. of a server that speaks S3."""
+    region: str | None = None
+    """Region to ask; without it AWS's own configuration says, or the queue's address."""
+    requester_pays: bool = False
+    """Whether to pay for the requests where a bucket asks for that."""
+    max_attempts: Annotated[int, Ge(1), Le(20)] = 5
+    """Tries of one request, the first included."""
+
+
 class PipelineSettings(Section):
     """How records become events."""
 
@@ -135,6 +148,8 @@ class Settings(BaseSettings):
     """Where the evidence and the task queue live."""
     input: InputSettings = InputSettings()
     """What a log file may hold at most."""
+    aws: AwsSettings = AwsSettings()
+    """S3 and SQS."""
     pipeline: PipelineSettings = PipelineSettings()
     """How records become events."""
     worker: WorkerSettings = WorkerSettings()

@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -16,17 +15,37 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from enricher.bootstrap import Container, container
-from enricher.cli.shown import err, out, plain, text
+from enricher.cli.shown import err, out, text
+from enricher.cli.sources import Sources, queue_all, selection, show_skipped
 from enricher.cli.workerprocess import local_worker
 from enricher.stores import templates
-from enricher.stores.directory import Found, find_log_files
 
 _POLL = timedelta(milliseconds=300)
 _QUIET_POLLS = 3  # the queue is empty that often in a row: nothing follows any more
 
 
-def ingest(
-    paths: Annotated[list[Path], typer.Argument(help="Log files, or directories of them.")],
+def ingest(  # noqa: PLR0913, PLR0917 - Typer's options
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="Log files, directories of them, s3://bucket/prefix, or - for standard input."
+        ),
+    ],
+    since: Annotated[
+        str | None, typer.Option(help="Only what was delivered from this day on, UTC: YYYY-MM-DD.")
+    ] = None,
+    account: Annotated[
+        list[str] | None, typer.Option(help="Only this account's files; may be repeated.")
+    ] = None,
+    region: Annotated[
+        list[str] | None, typer.Option(help="Only this region's files; may be repeated.")
+    ] = None,
+    resume: Annotated[  # noqa: FBT002 - Typer's flags
+        bool,
+        typer.Option(
+            "--resume/--no-resume", help="Go on in S3 where an earlier listing of it ended."
+        ),
+    ] = False,
     wait: Annotated[
         bool | None,
         typer.Option(
@@ -41,45 +60,28 @@ def ingest(
     Every log file is one task for the workers. Where none is running, one is started for the time
     of this command. The exit code is 1 if a record or a file was quarantined.
     """
+    wanted = selection(since, account or (), region or ())
     services = container()
     templates.install(services.opensearch, services.settings.opensearch.period)
-    try:
-        found = find_log_files(paths)
-    except FileNotFoundError as error:
-        err.print(text(f"enricher: no such file or directory: {error}", style="red"))
-        raise typer.Exit(2) from error
+    run_id = uuid4().hex
+    found = queue_all(services, Sources.named(sources), wanted, run_id, resume=resume)
     show_skipped(found)
-    if not found.logs:
+    if not found.queued:
         err.print(text("enricher: no log files there", style="red"))
         raise typer.Exit(2)
-    run_id = uuid4().hex
     if wait is None:
         wait = sys.stdout.isatty()
     if not wait:
-        _enqueue(services, found, run_id)
-        out.print(f"{len(found.logs)} log files queued as run {run_id}")
+        out.print(f"{found.queued} log files queued as run {run_id}")
         return
     with local_worker(services):
-        _enqueue(services, found, run_id)
-        entries = _watch(services, len(found.logs), run_id)
+        entries = _watch(services, found.queued, run_id)
     show_summary(services, entries)
     if any(entry["quarantined"] or entry["status"] == "failed" for entry in entries):
         err.print(
             f"Something was quarantined. To look at it: enricher quarantine list --run {run_id}"
         )
         raise typer.Exit(1)
-
-
-def _enqueue(services: Container, found: Found, run_id: str) -> None:
-    for location in found.logs:
-        services.queue.ingest(location, run_id)
-
-
-def show_skipped(found: Found) -> None:
-    """Say what is left out, and why."""
-    for reason, count in Counter(found.skipped.values()).most_common():
-        example = next(path for path, why in found.skipped.items() if why == reason)
-        err.print(text(f"skipped {count}: {reason}, e.g. {plain(example)}", style="dim"))
 
 
 def _watch(services: Container, files: int, run_id: str) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from enricher.cli import (
     quarantine,
     settings,
     stack,
+    watch,
     who,
     worker,
 )
@@ -33,6 +34,7 @@ cli = typer.Typer(
 cli.add_typer(stack.app, name="stack")
 cli.add_typer(quarantine.app, name="quarantine")
 cli.command("ingest")(ingest.ingest)
+cli.command("watch")(watch.watch_queue)
 cli.command("who")(who.who)
 cli.command("explain")(explain.explain_files)
 cli.command("install")(install.install)

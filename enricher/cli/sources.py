@@ -1,0 +1,128 @@
+"""Where ``enricher ingest`` takes log files from: paths, S3, standard input."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import typer
+
+from enricher.bootstrap import Container
+from enricher.cli.shown import err, plain, text
+from enricher.errors import LogFileError
+from enricher.pipeline.discover import Discovered, Selection, queue_listed
+from enricher.pipeline.locations import SCHEME
+from enricher.stores.directory import find_log_files
+from enricher.stores.spool import spool
+
+STDIN = "-"
+_ACCOUNT = re.compile(r"\d{12}")
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d")
+
+
+@dataclass(slots=True)
+class Sources:
+    """What was named on the command line, by kind."""
+
+    paths: list[Path] = field(default_factory=list)
+    prefixes: list[str] = field(default_factory=list)
+    stdin: bool = False
+
+    @classmethod
+    def named(cls, names: Iterable[str]) -> Sources:
+        """Tell what is meant by each name."""
+        sources = cls()
+        for name in names:
+            if name == STDIN:
+                sources.stdin = True
+            elif name.startswith(SCHEME):
+                sources.prefixes.append(name)
+            else:
+                sources.paths.append(Path(name))
+        return sources
+
+
+def selection(since: str | None, accounts: Iterable[str], regions: Iterable[str]) -> Selection:
+    """Read the options that say which log files are wanted.
+
+    Raises:
+        typer.BadParameter: If one is misspelt: it would match nothing, and nobody would notice.
+    """
+    try:
+        day = date.fromisoformat(since) if since else None
+    except ValueError as error:
+        raise typer.BadParameter("--since takes a date, e.g. 2026-03-02") from error
+    for account in accounts:
+        if not _ACCOUNT.fullmatch(account):
+            raise typer.BadParameter("--account takes an account id: 12 digits")
+    for region in regions:
+        if not _REGION.fullmatch(region):
+            raise typer.BadParameter("--region takes a region's name, e.g. eu-west-1")
+    return Selection(since=day, accounts=frozenset(accounts), regions=frozenset(regions))
+
+
+def queue_all(
+    services: Container, sources: Sources, wanted: Selection, run_id: str, *, resume: bool
+) -> Discovered:
+    """Queue every log file of the sources; give how many.
+
+    Raises:
+        typer.Exit: If a source is not there; nothing of paths is queued unless all are there.
+    """
+    discovered = Discovered()
+    for location in _at_paths(sources, wanted, discovered):
+        services.queue.ingest(location, run_id)
+        discovered.queued += 1
+    if sources.stdin:
+        services.queue.ingest(_spooled(services), run_id)
+        discovered.queued += 1
+    for prefix in sources.prefixes:
+        try:
+            queue_listed(prefix, wanted, run_id, services.discovering, discovered, resume=resume)
+        except LogFileError as error:
+            reason = "no such bucket" if error.reason == "file-missing" else error.reason
+            err.print(text(f"enricher: {prefix}: {reason}", style="red"))
+            raise typer.Exit(2) from error
+    return discovered
+
+
+def _at_paths(sources: Sources, wanted: Selection, discovered: Discovered) -> list[str]:
+    try:
+        found = find_log_files(sources.paths)
+    except FileNotFoundError as error:
+        err.print(text(f"enricher: no such file or directory: {error}", style="red"))
+        raise typer.Exit(2) from error
+    for path, reason in found.skipped.items():
+        discovered.skip(path, reason)
+    logs: list[str] = []
+    for log in found.logs:
+        refusal = wanted.refusal(log)
+        if refusal:
+            discovered.skip(log, refusal)
+        else:
+            logs.append(log)
+    return logs
+
+
+def _spooled(services: Container) -> str:
+    chosen = services.settings
+    try:
+        return spool(
+            sys.stdin.buffer,
+            chosen.stack.data_dir / "spool",
+            limit=int(chosen.input.inflated_bytes),
+        )
+    except LogFileError as error:
+        err.print(text(f"enricher: standard input: {error.reason}", style="red"))
+        raise typer.Exit(2) from error
+
+
+def show_skipped(discovered: Discovered) -> None:
+    """Say what is left out, and why."""
+    for reason, count in discovered.skipped.most_common():
+        example = plain(discovered.examples[reason])
+        err.print(text(f"skipped {count}: {reason}, e.g. {example}", style="dim"))
