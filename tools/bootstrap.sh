@@ -11,6 +11,13 @@ STAMP=$VENV/.installed-from
 
 say() { printf 'set-up: %s\n' "$*"; }
 
+quietly() {
+    output=$("$@" 2>&1) || {
+        printf '%s\n' "$output" >&2
+        return 1
+    }
+}
+
 fits() {
     "$1" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 }
@@ -30,8 +37,8 @@ install_python() {
         say "no Python 3.11 with venv here; installing the system's"
         DEBIAN_FRONTEND=noninteractive
         export DEBIAN_FRONTEND
-        apt-get update -qq
-        apt-get install -y -qq --no-install-recommends python3 python3-venv >/dev/null
+        quietly apt-get update
+        quietly apt-get install -y --no-install-recommends python3 python3-venv
     fi
 }
 
