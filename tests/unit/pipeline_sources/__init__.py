@@ -1,0 +1,1 @@
+"""Tests of where log files come from: listings, notifications, queues."""
