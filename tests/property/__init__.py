@@ -1,0 +1,1 @@
+"""Properties: what holds of every trail, every record, every order."""
