@@ -1,0 +1,90 @@
+"""What enrichment writes is mapped and documented, and what is mapped is documented."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner
+
+from enricher.cli.main import cli
+from enricher.cloudtrail import codec
+from enricher.stores.templates import load_mappings
+from tests.conventions.source import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FIELDS_PAGE = REPOSITORY / "docs" / "reference" / "fields.md"
+
+
+def _mapped() -> dict[str, dict[str, Any]]:
+    """Give every mapped field of ``enriched`` that holds a value, with its mapping."""
+    found: dict[str, dict[str, Any]] = {}
+    for component in load_mappings().components.values():
+        properties = component["template"]["mappings"]["properties"]
+        if "enriched" in properties:
+            found.update(_mapped_leaves(properties["enriched"], "enriched"))
+    return found
+
+
+def _mapped_leaves(mapping: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    if "properties" not in mapping:
+        yield path, mapping
+        return
+    for name, child in mapping["properties"].items():
+        yield from _mapped_leaves(child, f"{path}.{name}")
+
+
+def _written(value: object, path: str, mapped: dict[str, Any]) -> Iterator[str]:
+    """Give the fields that a document holds; an object that is mapped as one is one."""
+    if path in mapped or not isinstance(value, (dict, list)):
+        yield path
+    elif isinstance(value, list):
+        for item in value:
+            yield from _written(item, path, mapped)
+    else:
+        for name, child in value.items():
+            yield from _written(child, f"{path}.{name}", mapped)
+
+
+def _documented() -> set[str]:
+    return set(re.findall(r"^\| `(enriched\.[a-z_.]+)`", FIELDS_PAGE.read_text(), re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def written() -> set[str]:
+    """The fields of ``enriched`` that the samples' events hold."""
+    answer = CliRunner().invoke(cli, ["explain", str(REPOSITORY / "samples" / "AWSLogs")])
+    assert answer.exit_code == 0, answer.output
+    mapped = _mapped()
+    found: set[str] = set()
+    for line in answer.stdout_bytes.splitlines():
+        if line.startswith(b"{"):
+            found.update(_written(codec.loads(line)["enriched"], "enriched", mapped))
+    return found
+
+
+def test_every_field_that_is_written_is_mapped(written: set[str]) -> None:
+    assert len(written) > 20, "the samples hold most fields"
+    assert written - _mapped().keys() == set()
+
+
+def test_fields_that_are_mapped_are_the_fields_that_are_documented() -> None:
+    assert _mapped().keys() == _documented()
+
+
+def test_every_component_says_its_version() -> None:
+    unversioned = [n for n, c in load_mappings().components.items() if "version" not in c["_meta"]]
+    assert unversioned == []
+
+
+def test_keywords_bound_what_they_index() -> None:
+    """A longer value would be refused by Lucene, and the whole document with it."""
+    unbound = [
+        path
+        for path, mapping in _mapped().items()
+        if mapping.get("type") == "keyword" and "ignore_above" not in mapping
+    ]
+    assert unbound == []

@@ -1,0 +1,69 @@
+"""The pages of docs/reference say what the code does, and pages name only what exists."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from enricher.settings import setting_names
+from tests.conventions.source import REPOSITORY, named
+from tools.reference import DIRECTORY, command_paths, pages
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGES = sorted(
+    [
+        *REPOSITORY.glob("*.md"),
+        *(REPOSITORY / "docs").rglob("*.md"),
+        REPOSITORY / "samples/README.md",
+    ]
+)
+COMMAND = r"(?:\.venv/bin/)?enricher ((?:[a-z]+ ?)+)"
+INLINE = re.compile(f"`{COMMAND}")
+FENCED = re.compile(rf"^\s*(?:\$ )?{COMMAND}", re.MULTILINE)
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+SETTING = re.compile(r"\bENRICHER_[A-Z_]*[A-Z]\b")
+OF_THE_TESTS = "ENRICHER_TEST_"
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=named)
+
+
+@pytest.mark.parametrize("name", sorted(pages()))
+def test_generated_page_is_fresh(name: str) -> None:
+    assert (DIRECTORY / name).read_text() == pages()[name], "run `make docs`"
+
+
+def test_every_setting_is_documented() -> None:
+    page = (DIRECTORY / "settings.md").read_text()
+    assert [name for name in setting_names() if f"`{name}`" not in page] == []
+
+
+@every_page
+def test_page_names_only_commands_that_exist(page: Path) -> None:
+    paths = set(command_paths())
+    groups = {path[0] for path in paths if len(path) > 1}
+    unknown = []
+    for words in _commands(page.read_text()):
+        first, *rest = words.split()
+        named_command = (first, rest[0]) if first in groups and rest else (first,)
+        if named_command not in paths:
+            unknown.append(" ".join(named_command))
+    assert unknown == []
+
+
+@every_page
+def test_page_names_only_settings_that_exist(page: Path) -> None:
+    known = set(setting_names())
+    found = {
+        name for name in SETTING.findall(page.read_text()) if not name.startswith(OF_THE_TESTS)
+    }
+    assert found - known == set()
+
+
+def _commands(text: str) -> list[str]:
+    """Find the commands that a page shows, by the words after ``enricher``."""
+    fenced = [words for block in FENCE.findall(text) for words in FENCED.findall(block)]
+    return [*fenced, *INLINE.findall(FENCE.sub("", text))]

@@ -1,0 +1,120 @@
+"""Writes the generated pages of docs/reference: settings and commands.
+
+python -m tools.reference
+"""
+
+from __future__ import annotations
+
+import types
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+
+import typer
+from pydantic import BaseModel, ByteSize, SecretStr
+from typer.testing import CliRunner
+
+from enricher.cli.main import cli
+from enricher.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic.fields import FieldInfo
+
+DIRECTORY = Path(__file__).parents[1] / "docs" / "reference"
+WRITTEN_BY = "<!-- Written by `make docs`; a test keeps it fresh. -->\n"
+UNITS = (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024))
+
+
+def main() -> None:
+    """Write the pages anew."""
+    for name, content in pages().items():
+        (DIRECTORY / name).write_text(content)
+        print(DIRECTORY / name)
+
+
+def pages() -> dict[str, str]:
+    """Give every generated page by its name."""
+    return {"cli.md": _commands(), "settings.md": _settings()}
+
+
+def _settings() -> str:
+    lines = [
+        "# Settings",
+        "",
+        WRITTEN_BY,
+        "Every setting is an environment variable; `enricher settings` shows their values.",
+        "A variable that begins with `ENRICHER_` and is not listed here is refused.",
+        "",
+        "Durations are written `HH:MM:SS` or as ISO 8601 has it (`PT30S`, `P30D`), sizes as",
+        "`512MiB` or in bytes.",
+        "",
+        "| variable | default | what it is |",
+        "| --- | --- | --- |",
+        *_rows(Settings, "ENRICHER_"),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _rows(kind, f"{prefix}{name.upper()}__")
+        else:
+            words = " ".join((field.description or "").split()).replace("|", "\\|")
+            yield f"| `{prefix}{name.upper()}` | {_default(field)} | {words} |"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default_factory is not None:
+        return "the user's own"  # differs from user to user
+    value: Any = field.get_default()
+    if value is None or isinstance(value, SecretStr):
+        return ""
+    if _is_size(field.annotation):
+        return f"`{_size(int(value))}`"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _is_size(kind: Any) -> bool:  # noqa: ANN401 - any annotation
+    if get_origin(kind) in (Union, types.UnionType):
+        return any(_is_size(part) for part in get_args(kind))
+    return kind is ByteSize
+
+
+def _size(count: int) -> str:
+    for unit, factor in UNITS:
+        if count % factor == 0:
+            return f"{count // factor}{unit}"
+    return str(count)
+
+
+def _commands() -> str:
+    lines = ["# Commands", "", WRITTEN_BY]
+    for path in command_paths():
+        help_text = _help(path)
+        lines += [f"## {' '.join(('enricher', *path))}", "", "```text", help_text, "```", ""]
+    return "\n".join(lines)
+
+
+def command_paths() -> list[tuple[str, ...]]:
+    """Give every command, groups among them, as the words after ``enricher``."""
+    return list(_walk(typer.main.get_command(cli), ()))
+
+
+def _walk(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:  # noqa: ANN401
+    yield path
+    for name, child in sorted(getattr(command, "commands", {}).items()):
+        yield from _walk(child, (*path, name))
+
+
+def _help(path: tuple[str, ...]) -> str:
+    answer = CliRunner().invoke(
+        cli, [*path, "--help"], prog_name="enricher", env={"COLUMNS": "80", "TERM": "dumb"}
+    )
+    return "\n".join(line.rstrip() for line in answer.output.strip().splitlines())
+
+
+if __name__ == "__main__":
+    main()
