@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from tools.trailgen import machines, oddities, people
+from tools.trailgen import bridges, machines, oddities, people
 from tools.trailgen.director import Director
 from tools.trailgen.ids import Ids
 from tools.trailgen.organization import Shape, found
@@ -44,6 +44,10 @@ SCENES: dict[str, Callable[[Director, int], None]] = {
     "pod": machines.pod,
     "config_recorder": machines.config_recorder,
     "service": machines.service,
+    "sign_in_token": bridges.sign_in_token,
+    "agent": bridges.agent,
+    "certificate": bridges.certificate,
+    "app_user": bridges.app_user,
     "assume_root": oddities.assume_root_of_member,
     "new_identities": oddities.new_identities,
     "stolen_key": oddities.stolen_key,

@@ -99,10 +99,12 @@ def _issue(stage: Stage, delivery: Delivery, where: tuple[str, str], at: int) ->
     if delivery.tags:
         request["tags"] = [{"key": tag, "value": value} for tag, value in delivery.tags]
         request["transitiveTagKeys"] = [tag for tag, _ in delivery.tags]
-    response = {
+    response: Json = {
         "credentials": credentials(stage, key, at + delivery.lasts),
         "assumedRoleUser": assumed(role, name),
     }
+    if delivery.stamps.source_identity is not None:
+        request["sourceIdentity"] = response["sourceIdentity"] = delivery.stamps.source_identity
     call = Call("sts", "AssumeRole", request, response, (role_resource(role),))
     place = stage.place(at, region, role.account.id, shared_id=stage.ids.uuid())
     written = record(call, service_client(delivery.service), aws_service(delivery.service), place)
