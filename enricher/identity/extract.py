@@ -112,7 +112,10 @@ def _access_key(record: Record) -> Iterator[Keyed]:
     key_id = text(mapping(record.response.get("accessKey")).get("accessKeyId"))
     if key_id:
         creation = KeyCreation(
-            event_id=record.event_id, at=record.at, creator_arn=record.caller.arn
+            event_id=record.event_id,
+            at=record.at,
+            recipient=record.recipient,
+            creator_arn=record.caller.arn,
         )
         yield Keyed(keys.long_term(key_id), creation)
 

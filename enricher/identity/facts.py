@@ -16,7 +16,31 @@ from enricher.cloudtrail.caller import Caller
 from enricher.cloudtrail.times import format_time
 
 
-class Issuance(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="issuance"):
+class Provable(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A fact that one record proves.
+
+    Attributes:
+        event_id: That record.
+        at: Its ``eventTime``.
+        recipient: The account it was delivered to: with the event id it names one document.
+    """
+
+    event_id: str
+    at: datetime
+    recipient: str | None = None
+
+    @property
+    def fact_id(self) -> str:
+        """What the fact is stored under, once, below its key."""
+        return f"{self.event_id}:{self.recipient or ''}"
+
+    @property
+    def rank(self) -> str:
+        """The least of several with one id stays; empty never gives way."""
+        return ""
+
+
+class Issuance(Provable, frozen=True, kw_only=True, tag="issuance"):
     """One successful call that began a session, with or without a key that we get to see.
 
     Attributes:
@@ -35,8 +59,6 @@ class Issuance(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, ta
     """
 
     event_name: str
-    event_id: str
-    at: datetime
     caller: Caller
     account_id: str | None = None
     principal_id: str | None = None
@@ -58,52 +80,18 @@ class Issuance(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, ta
     shared_event_id: str | None = None
     request_id: str | None = None
 
-    @property
-    def fact_id(self) -> str:
-        """What the fact is stored under, once, below its key."""
-        return self.event_id
 
-    @property
-    def rank(self) -> str:
-        """The least of several with one id stays; empty never gives way."""
-        return ""
-
-
-class Sighting(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="sighting"):
+class Sighting(Provable, frozen=True, kw_only=True, tag="sighting"):
     """A record of that caller exists: a copy of a shared event, a grant, a tool call, a stamp."""
 
     event_name: str
-    event_id: str
-    at: datetime
     caller: Caller
 
-    @property
-    def fact_id(self) -> str:
-        """What the fact is stored under, once, below its key."""
-        return self.event_id
 
-    @property
-    def rank(self) -> str:
-        """The least of several with one id stays; empty never gives way."""
-        return ""
-
-
-class KeyCreation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="key"):
+class KeyCreation(Provable, frozen=True, kw_only=True, tag="key"):
     """Somebody created a long-term key."""
 
-    event_id: str
-    at: datetime
     creator_arn: str | None = None
-
-    @property
-    def fact_id(self) -> str:
-        """What the fact is stored under, once, below its key."""
-        return self.event_id
-
-    @property
-    def rank(self) -> str:
-        """The least of several with one id stays; empty never gives way."""
-        return ""
 
 
 class Naming(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag="naming"):

@@ -31,6 +31,7 @@ def issuance(record: Record, **fields: Any) -> Issuance:  # noqa: ANN401 - the s
         event_name=record.event_name,
         event_id=record.event_id,
         at=record.at,
+        recipient=record.recipient,
         expires_at=parse_time(credentials.get("expiration")),
         internal=record.internal and record.caller.type != "AWSService",
         shared_event_id=record.shared_event_id,
@@ -56,5 +57,6 @@ def sighting(record: Record) -> Sighting:
         event_name=record.event_name,
         event_id=record.event_id,
         at=record.at,
+        recipient=record.recipient,
         caller=signer(record),
     )

@@ -6,6 +6,7 @@ Safe to repeat: a document that exists is never touched, and facts are sets.
 from __future__ import annotations
 
 import hashlib
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -86,30 +87,43 @@ def ingest_log_file(location: str, run_id: str, services: IngestServices) -> Fil
         UnavailableError: If a server does not answer; nothing is lost by calling again.
     """
     report = FileReport(location=location, run_id=run_id, started_at=services.clock.now())
-    if _begin(location, services) > MOST_ATTEMPTS:
-        _fail(report, "kills-its-worker", services)
-    else:
-        try:
-            _ingest(report, services)
-        except LogFileError as err:
-            if err.reason == NOT_CLOUDTRAIL:
-                report.status, report.reason = "skipped", err.reason
-            else:
-                _fail(report, err.reason, services)
-    services.index.save_file(location, report.entry(services.clock.now()))
-    if report.duplicate or not services.enrich_at_ingest:
-        # What an attempt before this one left raw, or what was to be written raw.
-        services.queue.enrich_file(location)
-    services.attempts.end(location)
+    with _attempt(location, services) as attempts:
+        if attempts > MOST_ATTEMPTS:
+            _fail(report, "kills-its-worker", services)
+        else:
+            _ingest_or_fail(report, services)
+        services.index.save_file(location, report.entry(services.clock.now()))
+        if report.duplicate or not services.enrich_at_ingest:
+            # What an attempt before this one left raw, or what was to be written raw.
+            services.queue.enrich_file(location)
     return report
 
 
-def _begin(location: str, services: IngestServices) -> int:
-    """Count this attempt; with the counter away, the file is taken as if for the first time."""
+@contextmanager
+def _attempt(location: str, services: IngestServices) -> Iterator[int]:
+    """Count this attempt; only a process that dies within it leaves the count behind.
+
+    With the counter away, the file is taken as if for the first time.
+    """
     try:
-        return services.attempts.begin(location)
+        attempts = services.attempts.begin(location)
     except UnavailableError:
-        return 1
+        attempts = 1
+    try:
+        yield attempts
+    finally:
+        with suppress(UnavailableError):  # the count is forgotten by itself after a day
+            services.attempts.end(location)
+
+
+def _ingest_or_fail(report: FileReport, services: IngestServices) -> None:
+    try:
+        _ingest(report, services)
+    except LogFileError as err:
+        if err.reason == NOT_CLOUDTRAIL:
+            report.status, report.reason = "skipped", err.reason
+        else:
+            _fail(report, err.reason, services)
 
 
 def _ingest(report: FileReport, services: IngestServices) -> None:

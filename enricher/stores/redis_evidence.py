@@ -59,7 +59,9 @@ class RedisEvidenceStore:
     def publish(self, keyed: Iterable[Keyed]) -> set[str]:
         """Add facts; give the keys whose former state somebody may rest on."""
         woken: set[str] = set()
-        distinct = {(key, fact.fact_id, fact.rank): fact for key, fact in keyed}
+        distinct: dict[tuple[str, str, str], Fact] = {}
+        for key, fact in keyed:
+            distinct.setdefault((key, fact.fact_id, fact.rank), fact)
         entries = [(key, fact) for (key, _, _), fact in distinct.items()]
         with _translated():
             for start in range(0, len(entries), _PIPELINE_COMMANDS):

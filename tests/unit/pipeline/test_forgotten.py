@@ -178,6 +178,17 @@ def test_raw_events_go_in_while_the_evidence_is_away_and_are_enriched_by_the_nex
     assert house.origin("used")["reason"] == "issuer-not-seen"
 
 
+def test_servers_that_are_away_again_and_again_are_no_fault_of_the_file() -> None:
+    house = House(USED)
+    house.store.away = True
+    for _ in range(MOST_ATTEMPTS + 2):
+        with pytest.raises(UnavailableError):
+            ingest_log_file("used", "run", house.ingesting)
+    house.store.away = False
+
+    assert ingest_log_file("used", "run", house.ingesting).status == "ingested"
+
+
 def test_reconciling_enriches_what_was_left_raw() -> None:
     house = House(USED)
     house.store.away = True
