@@ -25,6 +25,7 @@ COMMAND = r"(?:\.venv/bin/)?enricher ((?:[a-z]+ ?)+)"
 INLINE = re.compile(f"`{COMMAND}")
 FENCED = re.compile(rf"^\s*(?:\$ )?{COMMAND}", re.MULTILINE)
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)#]+)\)")
 SETTING = re.compile(r"\bENRICHER_[A-Z_]*[A-Z]\b")
 OF_THE_TESTS = "ENRICHER_TEST_"
 
@@ -61,6 +62,12 @@ def test_page_names_only_settings_that_exist(page: Path) -> None:
         name for name in SETTING.findall(page.read_text()) if not name.startswith(OF_THE_TESTS)
     }
     assert found - known == set()
+
+
+@every_page
+def test_page_links_to_what_exists(page: Path) -> None:
+    targets = [target for target in LINK.findall(page.read_text()) if "://" not in target]
+    assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
 def _commands(text: str) -> list[str]:
