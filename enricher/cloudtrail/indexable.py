@@ -86,7 +86,7 @@ def indexable(raw: JsonObject, limits: InputLimits) -> Indexable:
     if body.count(b"{") + body.count(b"[") > limits.depth and _depth(raw) > limits.depth:
         raise RecordError("record-too-deep")
     if _TOKEN_MARK in body:
-        raw = _redacted(raw)
+        raw = redacted(raw)
         body = codec.dumps(raw)
     notes: set[str] = set()
     shaped = _shaped(raw, notes, oversize=len(body) > LONGEST_TERM_BYTES)
@@ -109,16 +109,15 @@ def _depth(value: object) -> int:
     return deepest
 
 
-def _redacted(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def redacted(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Give a copy without session tokens, however deep they lie."""
     if isinstance(value, dict):
         return {
-            k: REDACTED
-            if k.lower() == "sessiontoken" and isinstance(v, str) and v
-            else _redacted(v)
+            k: REDACTED if k.lower() == "sessiontoken" and isinstance(v, str) and v else redacted(v)
             for k, v in value.items()
         }
     if isinstance(value, list):
-        return [_redacted(item) for item in value]
+        return [redacted(item) for item in value]
     return value
 
 

@@ -74,8 +74,16 @@ class Record:
         "user_agent",
     )
 
-    def __init__(self, raw: JsonObject, position: int | None = None) -> None:
+    def __init__(
+        self, raw: JsonObject, position: int | None = None, *, document_id: str | None = None
+    ) -> None:
         """Read what nearly every use asks for; the rest is read when it is asked for.
+
+        Args:
+            raw: The record.
+            position: Its place in its log file, for the error.
+            document_id: The id that it was stored under: what is stored has lost its secrets, so
+                that the id of a record without an event id cannot be found from it again.
 
         Raises:
             RecordError: ``not-an-object`` or ``event-time-unreadable``.
@@ -100,7 +108,7 @@ class Record:
         self.source_ip = text(get("sourceIPAddress")) or ""
         event_id = text(get("eventID")) or text(get("eventId"))
         self.has_event_id = event_id is not None
-        self.document_id = self._document_id(event_id)
+        self.document_id = document_id or self._document_id(event_id)
         self.event_id = event_id or self.document_id
         identity = get("userIdentity")
         self.from_console = self._console_flag(identity)

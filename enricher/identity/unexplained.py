@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from enricher.identity.evidence import Issue
     from enricher.identity.lookup import RoleSession
 
+# Sign-ins that go on from a session before them: what led there is found by the day.
+_GOING_ON = frozenset({"ConsoleLogin", "RenewRole"})
+
 
 def unresolved(session: RoleSession) -> Lineage:
     """No rule fits: an asserted identity, else nobody, with hints and with what is missing."""
@@ -87,8 +90,10 @@ def _wanted(session: RoleSession) -> set[str]:
         wanted.add(keys.issued(caller.access_key_id))
     if caller.sign_in_session:
         wanted.add(keys.sign_in(caller.sign_in_session))
-    if caller.created_at is None and caller.account_id and caller.principal_id:
-        wanted.add(keys.began(caller.account_id, caller.principal_id, session.at))
+    goes_on = any(fact.event_name in _GOING_ON for fact in session.of_second)
+    if (goes_on or caller.created_at is None) and caller.account_id and caller.principal_id:
+        for day in keys.days_back(caller.created_at or session.at, CONSOLE_SPAN):
+            wanted.add(keys.began(caller.account_id, caller.principal_id, day))
     return wanted
 
 

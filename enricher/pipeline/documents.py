@@ -6,11 +6,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail import codec
+from enricher.cloudtrail.record import Record
 from enricher.cloudtrail.times import format_time
 from enricher.pipeline.ports import Document
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from enricher.pipeline.ports import StoredEvent
 
 EVENTS_PREFIX = "cloudtrail-events-"
 # What says when and whence, not what: left out when two enrichments are compared.
@@ -44,9 +47,9 @@ def comparable(enriched: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in enriched.items() if name not in VOLATILE}
 
 
-def record_of(source: dict[str, Any]) -> dict[str, Any]:
-    """Give the record behind a stored document: verbatim where its shape had to be changed."""
-    raw = source.get("raw")
-    if isinstance(raw, dict):
-        return raw
-    return {name: value for name, value in source.items() if name != "enriched"}
+def record_of(event: StoredEvent) -> Record:
+    """Give the record behind a stored event: verbatim where its shape had to be changed."""
+    raw = event.source.get("raw")
+    if not isinstance(raw, dict):
+        raw = {name: value for name, value in event.source.items() if name != "enriched"}
+    return Record(raw, document_id=event.id)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail import codec
-from enricher.cloudtrail.indexable import indexable
+from enricher.cloudtrail.indexable import indexable, redacted
 from enricher.cloudtrail.reading import inflate, parse_log_file
 from enricher.cloudtrail.record import Record
 from enricher.errors import LogFileError, RecordError, UnavailableError
@@ -266,7 +266,7 @@ def _refusal(  # noqa: PLR0913, PLR0917 - one entry, all of its parts
 def _verbatim(value: object) -> str | None:
     """Spell a refused value as JSON; what the codec refuses stays in its file, by position."""
     try:
-        text = codec.dumps(value).decode()
+        text = codec.dumps(redacted(value)).decode()
     except (TypeError, ValueError, RecursionError):
         return None
     return text if len(text) <= _VERBATIM_CHARS else None

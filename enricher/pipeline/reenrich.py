@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from enricher.cloudtrail.record import Record
 from enricher.cloudtrail.times import format_time
 from enricher.errors import UnavailableError
+from enricher.identity.facts import Provable
 from enricher.pipeline.batch import enrich_batch, look_once_more, state
 from enricher.pipeline.documents import VOLATILE, comparable, record_of
 from enricher.pipeline.ports import OriginChange
@@ -111,7 +111,7 @@ def _enrich_stored(
     """Resolve stored events; give how many somebody else rewrote in the meantime."""
     stated = [
         state(
-            Record(record_of(event.source)),
+            record_of(event),
             _kept_notes(event),
             # What once stopped waiting does not begin again; new evidence still reaches it.
             window_closed=close_window or _enriched(event).get("state") != "pending",
@@ -120,11 +120,12 @@ def _enrich_stored(
     ]
     answers, snapshot = enrich_batch(stated, services.store)
     now = services.clock.now()
-    changed = [
-        (event, _rewritten(event, answer, format_time(now)))
-        for event, answer in zip(batch, answers, strict=True)
-        if comparable(_enriched(event)) != answer
-    ]
+    changed: list[tuple[StoredEvent, StoredEvent]] = []
+    below: set[str] = set()
+    for one, event, answer in zip(stated, batch, answers, strict=True):
+        if comparable(_enriched(event)) != answer:
+            changed.append((event, _rewritten(event, answer, format_time(now))))
+            below.update(key for key, fact in one.facts if isinstance(fact, Provable))
     changes = [
         change for old, new in changed if (change := _origin_change(old, new, now)) is not None
     ]
@@ -134,6 +135,9 @@ def _enrich_stored(
     written = services.index.rewrite([new for _, new in changed]) if changed else []
     report.seen += len(batch)
     report.changed += sum(written)
+    if below:
+        # What an event that changed had issued may have a longer chain now, and so on downwards.
+        services.queue.enrich_again(sorted(below))
     look_once_more(snapshot, services.store, services.queue)
     return len(written) - sum(written)
 

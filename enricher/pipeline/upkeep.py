@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from enricher.cloudtrail.record import Record
 from enricher.pipeline.batch import state
 from enricher.pipeline.documents import record_of
 from enricher.pipeline.reenrich import batches, enrich_stored
@@ -86,7 +85,7 @@ def rebuild_evidence(services: EnrichServices) -> int:
     count = 0
     for batch in batches(services.index.every(), services.batch_records):
         count += len(batch)
-        stated = [state(Record(record_of(event.source))) for event in batch]
+        stated = [state(record_of(event)) for event in batch]
         services.store.publish(keyed for one in stated for keyed in one.facts)
     enrich_stored(services.index.every, services)
     return count
