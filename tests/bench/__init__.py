@@ -1,0 +1,1 @@
+"""How fast, measured and never asserted."""
