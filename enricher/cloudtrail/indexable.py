@@ -61,7 +61,8 @@ _KEYWORDS = frozenset(
     }
 )
 _BOOLEANS = frozenset({"managementEvent", "readOnly"})
-_TOKEN_MARK = b"essionToken"  # sessionToken, SessionToken
+_TOKEN_NAME = "sessiontoken"  # in lower case  # noqa: S105 - the name of a field
+_TOKEN_MARK = _TOKEN_NAME.encode()
 
 
 class Indexable(NamedTuple):
@@ -85,7 +86,7 @@ def indexable(raw: JsonObject, limits: InputLimits) -> Indexable:
         raise RecordError("record-too-large")
     if body.count(b"{") + body.count(b"[") > limits.depth and _depth(raw) > limits.depth:
         raise RecordError("record-too-deep")
-    if _TOKEN_MARK in body:
+    if _TOKEN_MARK in body.lower():
         raw = redacted(raw)
         body = codec.dumps(raw)
     notes: set[str] = set()
@@ -113,8 +114,8 @@ def redacted(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     """Give a copy without session tokens, however deep they lie."""
     if isinstance(value, dict):
         return {
-            k: REDACTED if k.lower() == "sessiontoken" and isinstance(v, str) and v else redacted(v)
-            for k, v in value.items()
+            name: REDACTED if name.lower() == _TOKEN_NAME and member else redacted(member)
+            for name, member in value.items()
         }
     if isinstance(value, list):
         return [redacted(item) for item in value]
@@ -126,7 +127,8 @@ def _shaped(raw: JsonObject, notes: set[str], *, oversize: bool) -> JsonObject:
     changed: JsonObject = {}
     dropped: set[str] = set()
     for name, value in raw.items():
-        if name in _RESERVED or not name.strip() or "." in name:
+        # Names with an underscore in front are OpenSearch's own, e.g. _id.
+        if name in _RESERVED or not name.strip() or "." in name or name.startswith("_"):
             dropped.add(name)
             notes.add("reshaped_value")
             continue
@@ -216,7 +218,8 @@ def _flat(name: str, value: Any, notes: set[str], *, oversize: bool) -> Any:  # 
     if not isinstance(value, dict):
         notes.add("reshaped_value")
         value = {"value": value}
-    return _short_leaves(value, len(name), notes) if oversize else value
+    # The field's name stands twice before the path within it.
+    return _short_leaves(value, 2 * len(name) + 1, notes) if oversize else value
 
 
 def _short_leaves(value: Any, path_bytes: int, notes: set[str]) -> Any:  # noqa: ANN401

@@ -76,10 +76,12 @@ def inflate(chunks: Iterable[bytes], *, limit: int, expect_gzip: bool | None = N
             ``inflated-size-exceeded``.
     """
     source = iter(chunks)
-    head = next((chunk for chunk in source if chunk), b"")
+    head = b""
+    while len(head) < len(_GZIP_MAGIC) and (chunk := next(source, None)) is not None:
+        head += chunk
     if not head:
         raise LogFileError("file-empty")
-    if head[:2] == _GZIP_MAGIC[: len(head[:2])] and len(head) > 1:
+    if head.startswith(_GZIP_MAGIC):
         return _gunzip(head, source, limit)
     if expect_gzip:
         raise LogFileError("not-gzip")
