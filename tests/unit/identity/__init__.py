@@ -1,0 +1,1 @@
+"""Identity: facts, evidence, the rules of the walk, the shape of the answer."""
