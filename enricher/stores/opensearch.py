@@ -22,6 +22,7 @@ from enricher.stores.opensearch_client import (
     SERVER_ERROR,
     TRIES,
     bulk,
+    parts,
     pause_before,
     translated,
 )
@@ -30,8 +31,6 @@ from enricher.stores.opensearch_ledger import OpenSearchLedger
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
-
-    from opensearchpy import OpenSearch
 
     from enricher.pipeline.dependence import Condition
     from enricher.pipeline.ports import (
@@ -42,16 +41,13 @@ EVENTS = f"{EVENTS_PREFIX}*"
 
 _ISSUED_KEY = "responseElements.credentials.accessKeyId"
 _PAGE = 1_000
+_SOME = {"allow_no_indices": "false"}
 _KEYS_PER_QUERY = 100  # keeps the number of clauses well below the cluster's limit
 _PROOFS_PER_QUERY = 10_000
 
 
 class OpenSearchEventIndex(OpenSearchLedger):
     """The events, and what is written beside them, over one client."""
-
-    def __init__(self, client: OpenSearch, *, bulk_bytes: int) -> None:
-        super().__init__(client)
-        self._bulk_bytes = bulk_bytes
 
     def create(self, documents: Sequence[Document]) -> list[WriteResult]:
         """Write documents that are not there yet, in bulk requests of bounded size."""
@@ -60,9 +56,11 @@ class OpenSearchEventIndex(OpenSearchLedger):
         for attempt in range(TRIES):
             pause_before(attempt)
             still_open: list[int] = []
-            for part in self._parts(documents, open_ones):
-                items = bulk(self._client, _create_lines(documents[number] for number in part))
-                for number, item in zip(part, items, strict=True):
+            lines = [_create_lines(documents[number]) for number in open_ones]
+            for part in parts(lines, self._bulk_bytes):
+                items = bulk(self._client, b"".join(lines[place] for place in part))
+                for place, item in zip(part, items, strict=True):
+                    number = open_ones[place]
                     results[number] = _result(item["create"])
                     if results[number] is None:
                         still_open.append(number)
@@ -70,19 +68,6 @@ class OpenSearchEventIndex(OpenSearchLedger):
             if not open_ones:
                 return [result for result in results if result is not None]
         raise UnavailableError("OpenSearch is overloaded: it kept refusing documents with 429")
-
-    def _parts(self, documents: Sequence[Document], numbers: Sequence[int]) -> Iterator[list[int]]:
-        part: list[int] = []
-        size = 0
-        for number in numbers:
-            length = len(documents[number].body)
-            if part and size + length > self._bulk_bytes:
-                yield part
-                part, size = [], 0
-            part.append(number)
-            size += length
-        if part:
-            yield part
 
     def depending_on(self, keys: Sequence[str], event_ids: Sequence[str]) -> Iterator[StoredEvent]:
         """Find the events whose answer may change, among all that is written by now."""
@@ -133,6 +118,9 @@ class OpenSearchEventIndex(OpenSearchLedger):
     def scan(self, query: Mapping[str, Any]) -> Iterator[StoredEvent]:
         """Give every event that a query matches, from one point in time."""
         with translated():
+            if not self._client.indices.exists(index=EVENTS, params=_SOME):
+                return  # nothing was ever written: there is no point in time of nothing
+        with translated():
             opened = self._client.create_pit(
                 index=EVENTS,
                 params={
@@ -175,11 +163,12 @@ class OpenSearchEventIndex(OpenSearchLedger):
     def rewrite(self, events: Sequence[StoredEvent]) -> list[bool]:
         """Write events again where nobody else did since they were read."""
         written: list[bool] = []
-        for start in range(0, len(events), _PAGE):
-            part = events[start : start + _PAGE]
+        lines = [_rewrite_lines(event) for event in events]
+        for part in parts(lines, self._bulk_bytes):
+            body = b"".join(lines[number] for number in part)
             for attempt in range(TRIES):
                 pause_before(attempt)
-                items = [item["index"] for item in bulk(self._client, _rewrite_lines(part))]
+                items = [item["index"] for item in bulk(self._client, body)]
                 if not any(item["status"] in OVERLOADED for item in items):
                     break
             else:
@@ -195,6 +184,8 @@ class OpenSearchEventIndex(OpenSearchLedger):
 
     def find(self, term: str) -> list[StoredEvent]:
         """Find events by event id or document id, else by the access key that signed them."""
+        if not term:
+            return []
         fields = ("eventID", "_id", "userIdentity.accessKeyId", _ISSUED_KEY)
         should = [{"term": {name: term}} for name in fields]
         body = {
@@ -246,25 +237,19 @@ class OpenSearchEventIndex(OpenSearchLedger):
         return counts
 
 
-def _create_lines(documents: Iterator[Document] | Sequence[Document]) -> bytes:
-    lines = bytearray()
-    for document in documents:
-        action = {"create": {"_index": document.index, "_id": document.id}}
-        lines += codec.dumps(action) + b"\n" + document.body + b"\n"
-    return bytes(lines)
+def _create_lines(document: Document) -> bytes:
+    action = {"create": {"_index": document.index, "_id": document.id}}
+    return codec.dumps(action) + b"\n" + document.body + b"\n"
 
 
-def _rewrite_lines(events: Sequence[StoredEvent]) -> bytes:
-    lines = bytearray()
-    for event in events:
-        action = {
-            "_index": event.index,
-            "_id": event.id,
-            "if_seq_no": event.seq_no,
-            "if_primary_term": event.primary_term,
-        }
-        lines += codec.dumps({"index": action}) + b"\n" + codec.dumps(event.source) + b"\n"
-    return bytes(lines)
+def _rewrite_lines(event: StoredEvent) -> bytes:
+    action = {
+        "_index": event.index,
+        "_id": event.id,
+        "if_seq_no": event.seq_no,
+        "if_primary_term": event.primary_term,
+    }
+    return codec.dumps({"index": action}) + b"\n" + codec.dumps(event.source) + b"\n"
 
 
 def _result(item: Mapping[str, Any]) -> WriteResult | None:

@@ -19,7 +19,7 @@ from opensearchpy.exceptions import ConnectionError as ClientConnectionError
 from enricher.errors import ConfigurationError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from opensearchpy import OpenSearch
 
@@ -35,6 +35,28 @@ def bulk(client: OpenSearch, lines: bytes) -> list[dict[str, Any]]:
         answer = client.bulk(body=lines)
     items: list[dict[str, Any]] = answer["items"]
     return items
+
+
+def parts(entries: Sequence[bytes], limit: int) -> Iterator[list[int]]:
+    """Cut entries into requests of bounded size; an entry beyond the bound goes alone.
+
+    Args:
+        entries: What is to be sent.
+        limit: Bytes of one request; a node refuses requests beyond 100 MB by default.
+
+    Yields:
+        The numbers of the entries of each request, in order.
+    """
+    part: list[int] = []
+    size = 0
+    for number, entry in enumerate(entries):
+        if part and size + len(entry) > limit:
+            yield part
+            part, size = [], 0
+        part.append(number)
+        size += len(entry)
+    if part:
+        yield part
 
 
 def pause_before(attempt: int) -> None:

@@ -10,7 +10,15 @@ from opensearchpy.exceptions import NotFoundError
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time
 from enricher.errors import UnavailableError
-from enricher.stores.opensearch_client import CREATED, OK, TRIES, bulk, pause_before, translated
+from enricher.stores.opensearch_client import (
+    CREATED,
+    OK,
+    TRIES,
+    bulk,
+    parts,
+    pause_before,
+    translated,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,14 +36,15 @@ _PAGE = 10_000
 class OpenSearchLedger:
     """What is written beside the events; every write is acknowledged before it returns."""
 
-    def __init__(self, client: OpenSearch) -> None:
+    def __init__(self, client: OpenSearch, *, bulk_bytes: int) -> None:
         self._client = client
+        self._bulk_bytes = bulk_bytes
 
     def audit(self, changes: Sequence[OriginChange]) -> None:
         """Keep what events said before."""
         self._put(
             (
-                {"_index": AUDIT, "_id": f"{change.document_id}:{change.revision}"[-500:]},
+                {"_index": AUDIT, "_id": codec.digest([change.document_id, change.revision])},
                 {**asdict(change), "what": "origin-changed", "at": format_time(change.at)},
             )
             for change in changes
@@ -53,12 +62,17 @@ class OpenSearchLedger:
 
     def _put(self, entries: Iterable[tuple[dict[str, Any], dict[str, Any]]]) -> None:
         """Write bookkeeping documents whole; a repeated one replaces itself."""
-        lines = bytearray()
-        for action, fields in entries:
-            lines += codec.dumps({"index": action}) + b"\n" + codec.dumps(fields) + b"\n"
+        lines = [
+            codec.dumps({"index": action}) + b"\n" + codec.dumps(fields) + b"\n"
+            for action, fields in entries
+        ]
+        for part in parts(lines, self._bulk_bytes):
+            self._put_part(b"".join(lines[number] for number in part))
+
+    def _put_part(self, lines: bytes) -> None:
         for attempt in range(TRIES):
             pause_before(attempt)
-            items = [item["index"] for item in bulk(self._client, bytes(lines))]
+            items = [item["index"] for item in bulk(self._client, lines)]
             if all(item["status"] in (OK, CREATED) for item in items):
                 return
         raise UnavailableError("OpenSearch does not take what is to be kept for the record")
