@@ -112,7 +112,7 @@ def test_a_service_role_at_work_is_a_service() -> None:
     )
 
 
-# --- the console's own AssumeRole -----------------------------------------------------------------
+# --- the console's own AssumeRole ---------------------------------------------------------------
 
 SOURCE = user("alice", "ASIAHOME", "09:00:00", invokedBy="AWS Internal")
 ADMIN = role("Admin", "alice", account=AWAY)
@@ -170,7 +170,7 @@ def test_a_sign_in_of_that_second_is_no_switch() -> None:
     assert access(login, outside_copy())[:4] != SWITCHED
 
 
-# --- the channel decides --------------------------------------------------------------------------
+# --- the channel decides ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_a_federated_caller_has_no_session_yet(type_: str) -> None:
     assert access(written)[4] == "unknown"
 
 
-# --- the credential decides -----------------------------------------------------------------------
+# --- the credential decides ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def test_a_workloads_key_is_a_workloads() -> None:
     assert access(issue, call("act", "12:01:00", holder)) == workload
 
 
-# --- only traces speak ----------------------------------------------------------------------------
+# --- only traces speak --------------------------------------------------------------------------
 
 LOST = role("Admin", "alice", key="ASIALOST")
 
@@ -369,7 +369,7 @@ def test_two_calls_of_one_credential_are_told_apart_by_their_traces() -> None:
     assert access(outside, page)[3] == ["P14"]
 
 
-# --- what looks wrong -----------------------------------------------------------------------------
+# --- what looks wrong ---------------------------------------------------------------------------
 
 
 def suspect(*records: Json) -> bool:

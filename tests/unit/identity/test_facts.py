@@ -390,7 +390,7 @@ def test_s3_express_issues_another_key_to_the_same_principal() -> None:
     assert (found.arn, found.access_key_id) == (ADMIN["arn"], "ASIAZONE")
 
 
-# --- the console ----------------------------------------------------------------------------------
+# --- the console --------------------------------------------------------------------------------
 
 
 def test_a_sign_in_anchors_a_session_of_its_second() -> None:
@@ -538,7 +538,7 @@ def test_a_portal_call_for_nothing_is_not_known(details: Json) -> None:
     assert facts(written) == []
 
 
-# --- names, keys, endpoints ----------------------------------------------------------------------
+# --- names, keys, endpoints ---------------------------------------------------------------------
 
 
 def test_a_new_key_is_known_with_its_creator() -> None:
@@ -625,7 +625,7 @@ def test_a_tool_call_is_known_by_the_requests_it_made() -> None:
     assert len(facts(written)) == 1
 
 
-# --- which of several stays -----------------------------------------------------------------------
+# --- which of several stays ---------------------------------------------------------------------
 
 
 def test_the_first_record_proves_a_stamp_and_the_last_day_counts_for_a_name() -> None:
