@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).parent
 REPOSITORY = TESTS.parent
 FOLDERS = ("unit", "property", "cases", "contract", "integration", "conventions", "bench")
-HEAP_BYTES = 512 << 20
+HEAP_BYTES = 1 << 30
 HIGHEST_PREFERRED_PORT = 65_000
 _environment = dict(os.environ)  # noqa: TID251 - how tests are run is no setting of the enricher
 IN_CI = bool(_environment.get("CI"))
