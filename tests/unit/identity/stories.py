@@ -207,14 +207,11 @@ def sign_in(event_id: str, clock: str, name: str, by: Json, **additional: Any) -
 # --- what comes out -----------------------------------------------------------------------------
 
 
-def answers(*records: Json, window_closed: bool = True) -> list[Json]:
-    """Enrich records together; give the answers in their order."""
-    return [event.enriched for event in enrich_all(records, window_closed=window_closed)]
-
-
 def answer(*records: Json, window_closed: bool = True) -> Json:
     """Enrich records together; give the answer for the last one."""
-    return answers(*records, window_closed=window_closed)[-1]
+    events = enrich_all(records, window_closed=window_closed)
+    asked = Record(records[-1]).document_id
+    return next(event.enriched for event in events if event.document_id == asked)
 
 
 def facts(written: Json) -> list[tuple[str, Fact]]:
