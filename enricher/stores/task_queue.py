@@ -21,7 +21,6 @@ ENRICH_FILE_TASK = "enricher.enrich_file"
 RECONCILE_TASK = "enricher.reconcile"
 INGEST_QUEUE = "enricher.ingest"
 ENRICH_QUEUE = "enricher.enrich"
-_QUEUED_KEYS = "enricher:queued-keys"
 _KEYS_PER_TASK = 500
 _GRACE = timedelta(minutes=15)
 _ATTEMPTS_KEPT = timedelta(days=1)
@@ -108,29 +107,17 @@ class CeleryTaskQueue:
         self._send(INGEST_TASK, [location, run_id])
 
     def enrich_again(self, keys: Sequence[str]) -> None:
-        """Ask for the events behind these keys; a key that is queued already is not queued twice.
+        """Ask for the events behind these keys to be resolved again.
 
-        Raises:
-            UnavailableError: If Redis does not answer.
+        A key may be asked for twice; to note which are queued would lose those that a process
+        noted and died before it sent them.
         """
-        try:
-            pipeline = self._client.pipeline(transaction=False)
-            for key in keys:
-                pipeline.sadd(_QUEUED_KEYS, key)
-            fresh = [key for key, new in zip(keys, pipeline.execute(), strict=True) if new]
-        except redis.ConnectionError as err:
-            raise UnavailableError("Redis does not answer") from err
-        for start in range(0, len(fresh), _KEYS_PER_TASK):
-            self._send(ENRICH_TASK, [fresh[start : start + _KEYS_PER_TASK]])
+        for start in range(0, len(keys), _KEYS_PER_TASK):
+            self._send(ENRICH_TASK, [list(keys[start : start + _KEYS_PER_TASK])])
 
     def enrich_file(self, location: str) -> None:
         """Ask for what was written raw of a log file to be enriched."""
         self._send(ENRICH_FILE_TASK, [location])
-
-    def taken(self, keys: Sequence[str]) -> None:
-        """Note that these keys are being worked on: what comes from now on is queued anew."""
-        if keys:
-            self._client.srem(_QUEUED_KEYS, *keys)
 
     def depth(self) -> int:
         """Give how many tasks wait or are in hand."""

@@ -62,7 +62,6 @@ def ingest_log_file_task(location: str, run_id: str) -> None:
 )
 def enrich_again_task(keys: list[str]) -> None:
     """Resolve again what depends on these keys; what did not change is not written."""
-    container().queue.taken(keys)
     enrich_again(keys, container().enriching)
 
 
