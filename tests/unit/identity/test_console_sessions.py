@@ -386,3 +386,23 @@ def test_a_sign_in_by_nothing_seen_explains_nothing() -> None:
     found = answer(LOGIN, call("act", "12:15:00", CONSOLE_PAGE))
     assert found["origin"]["status"] == "unknown"
     assert found["access"]["session_mode"] == "console"
+
+
+# --- sign-ins that do not name the principal's id -------------------------------------------------
+
+
+def test_a_switch_is_known_by_its_arn_where_the_id_is_lost() -> None:
+    bare = {**NEW, "principalId": ""}
+    known = sign_in("switch", NOON, "SwitchRole", bare, SwitchFrom=ALICE_ARN)
+    found = answer(HOME_LOGIN, pair(), known, call("act", "12:05:00", PAGE))
+    assert found["origin"]["id"] == "AIDAALICE"
+    again = sign_in("renew", "13:00:00", "RenewRole", bare, SwitchFrom=ALICE_ARN)
+    renewed = answer(again, call("act", "13:05:00", LATER))
+    assert (renewed["origin"]["arn"], renewed["origin"]["confidence"]) == (ALICE_ARN, "moderate")
+    assert "continues" not in renewed["session"]
+
+
+def test_a_sign_in_that_names_no_id_has_no_token() -> None:
+    signed = sign_in("login", "12:10:00", "ConsoleLogin", {**CONSOLE, "principalId": ""})
+    found = answer(ISSUE, token(), signed, call("act", "12:15:00", CONSOLE_PAGE))
+    assert found["origin"]["status"] == "unknown"

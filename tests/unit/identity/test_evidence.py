@@ -105,6 +105,14 @@ def test_the_copies_of_one_call_are_one_issuance(members: dict[str, object]) -> 
     ]
 
 
+def test_one_event_in_two_accounts_is_one_issuance() -> None:
+    one = fact("a", recipient=HOME, principal_id="AROA:x")
+    other = fact("a", recipient=AWAY, caller=OUTSIDE, access_key_id=None)
+    assert merged(one, other) == [
+        Issue(fact=one, evidence=("a",), internal=False, switched_from=None)
+    ]
+
+
 def test_copies_that_share_nothing_but_each_with_a_third_are_one() -> None:
     one = fact("a", shared_event_id="shared")
     two = fact("b", shared_event_id="shared", request_id="request")

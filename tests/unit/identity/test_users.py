@@ -16,6 +16,7 @@ from tests.unit.identity.stories import (
     call,
     record,
     root,
+    seen_from_outside,
     sign_in,
     user,
 )
@@ -483,6 +484,21 @@ def test_an_assumed_root_is_whoever_assumed_it() -> None:
     ]
     assert found["chain_text"] == f"alice → root@{HOME}"
     assert found["access"]["session_mode"] == "programmatic"
+
+
+def test_an_assumed_root_of_which_only_the_members_copy_is_seen_is_external() -> None:
+    copy = record(
+        "assume",
+        NOON,
+        "sts:AssumeRoot",
+        seen_from_outside(ALICE),
+        requestParameters={"targetPrincipal": HOME},
+        responseElements={"credentials": {"accessKeyId": "ASIAROOT"}},
+    )
+    origin = answer(copy, call("act", "12:01:00", ROOT))["origin"]
+    assert (origin["status"], origin["kind"]) == ("external", "external_iam_user")
+    assert (origin["id"], origin["acting_as"]) == ("AIDAALICE", ROOTS["arn"])
+    assert origin["missing"] == {"account_id": HOME, "time": "2026-03-01T12:00:00Z"}
 
 
 def test_a_root_action_joins_its_sign_in() -> None:
