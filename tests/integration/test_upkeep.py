@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import pytest
 import redis
 from opensearchpy import OpenSearch
@@ -129,25 +128,3 @@ def test_windows_close_and_what_came_in_vain_is_unresolved(environment: dict[str
     states = {source["enriched"]["state"] for source in indexed(environment).values()}
     assert "pending" not in states
     assert enrichments(environment) == offline(environment, SAMPLES)
-
-
-def test_worker_processes_that_are_killed_lose_nothing(
-    environment: dict[str, str], worker: subprocess.Popen[bytes], tmp_path: Path
-) -> None:
-    write(generate(12, small_plan(events=400)), tmp_path)
-    logs = tmp_path / "AWSLogs"
-    run(environment, "install")
-    run(environment, "ingest", "--no-wait", logs)
-    killed = 0
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while killed < 3 and time.monotonic() < deadline:
-        for child in psutil.Process(worker.pid).children()[:1]:
-            child.kill()
-            killed += 1
-        time.sleep(0.7)
-
-    # What a killed process had taken comes back at once; a second delivery harms nothing.
-    run(environment, "ingest", "--wait", logs)
-
-    assert killed == 3
-    assert enrichments(environment) == offline(environment, logs)
