@@ -28,7 +28,8 @@ _LONGEST_ID_BYTES = 512  # OpenSearch refuses a longer _id
 _SURELY_SHORT = _LONGEST_ID_BYTES // 4  # characters; none takes more than four bytes
 _EVENT_TIME = re.compile(  # what the date mapping of eventTime reads too
     r"""
-    \d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?   # CloudTrail's
+    \d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?
+        (?:Z|[+-](?:(?:0\d|1[0-7]):?[0-5]\d|18:?00))? # CloudTrail's
     | \d{4}-\d{2}-\d{2}\ \d{2}:\d{2}:\d{2}(?:\.\d{3})?                             # Lake, Athena
     | \d{8}T\d{6}Z                                                                  # basic
     """,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from opensearchpy import OpenSearch
-from opensearchpy.exceptions import RequestError
 
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.indexable import indexable
@@ -479,19 +478,6 @@ def test_a_pattern_in_a_query_string_finds_nothing_in_a_flat_object(
     for name, found in (("eventName", [one["eventID"]]), ("requestParameters.roleArn", [])):
         query = {"query_string": {"query": f"{name}:{pattern}"}}
         assert node.event_ids({"bool": {"filter": [query, ours]}}) == found
-
-
-def test_a_flat_object_cannot_be_aggregated(node: Node) -> None:
-    """Its members seem to be empty, and the whole is refused: promote what is to be counted."""
-    node.put(record(requestParameters={"userName": "alice"}))
-
-    def counted(name: str) -> object:
-        body = {"size": 0, "aggs": {"users": {"terms": {"field": name}}}}
-        return node.client.search(index=node.index, body=body)["aggregations"]["users"]["buckets"]
-
-    assert counted("requestParameters.userName") == []
-    with pytest.raises(RequestError):
-        counted("requestParameters")
 
 
 @pytest.mark.parametrize(
