@@ -79,7 +79,8 @@ def ingest(  # noqa: PLR0913, PLR0917 - Typer's options
     show_summary(services, entries)
     if any(entry["quarantined"] or entry["status"] == "failed" for entry in entries):
         err.print(
-            f"Something was quarantined. To look at it: enricher quarantine list --run {run_id}"
+            f"Something was quarantined. To look at it: enricher quarantine list --run {run_id}",
+            soft_wrap=True,  # so that it can be copied from a narrow terminal
         )
         raise typer.Exit(1)
 

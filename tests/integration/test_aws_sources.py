@@ -62,17 +62,23 @@ CREDENTIALS = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def credentials() -> Iterator[None]:
+    """Hide whatever credentials this machine has behind some that any test server takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
+        yield
+
+
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """Give the address of a server that speaks S3, SQS and SNS."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in CREDENTIALS.items():
-            patch.setenv(name, value)
-        host, port = server.get_host_and_port()
-        yield f"http://{host}:{port}"
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
     server.stop()
 
 
