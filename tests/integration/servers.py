@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-PATIENCE_SECONDS = 180
+PATIENCE_SECONDS = 300
 EVENTS = "cloudtrail-events-*"
 _HEAP_BYTES = 768 << 20
 _POLL_SECONDS = 0.2
