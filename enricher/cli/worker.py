@@ -10,6 +10,7 @@ from enricher.bootstrap import container
 from enricher.settings import LogFormat
 from enricher.stores.task_queue import ENRICH_QUEUE, INGEST_QUEUE
 from enricher.workers.logs import configure_logging
+from enricher.workers.shared import counting_directory
 
 
 def worker(
@@ -24,18 +25,21 @@ def worker(
     services = container()
     settings = services.settings
     configure_logging(json=settings.log_format is LogFormat.JSON, level=settings.log_level)
-    # The tasks register on the application as they are imported; settings are checked by then.
-    from enricher.workers.tasks import app  # noqa: PLC0415
+    with counting_directory() as directory:
+        # Metrics learn where they are kept, and tasks register, as they are imported.
+        from enricher.workers import account, exporter  # noqa: PLC0415
+        from enricher.workers.tasks import app  # noqa: PLC0415
 
-    processes = concurrency or settings.worker.concurrency
-    app.worker_main(
-        [
-            "worker",
-            f"--concurrency={processes}",
-            f"--queues={queues}",
-            "--pool=prefork",
-            f"--loglevel={settings.log_level}",
-            "--without-gossip",
-            "--without-mingle",
-        ]
-    )
+        account.connect()
+        exporter.serve(settings, directory)
+        app.worker_main(
+            [
+                "worker",
+                f"--concurrency={concurrency or settings.worker.concurrency}",
+                f"--queues={queues}",
+                "--pool=prefork",
+                f"--loglevel={settings.log_level}",
+                "--without-gossip",
+                "--without-mingle",
+            ]
+        )
