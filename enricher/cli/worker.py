@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -25,13 +26,15 @@ def worker(
     services = container()
     settings = services.settings
     configure_logging(json=settings.log_format is LogFormat.JSON, level=settings.log_level)
-    with counting_directory() as directory:
+    served = settings.worker.metrics_port is not None
+    with counting_directory() if served else nullcontext() as directory:
         # Metrics learn where they are kept, and tasks register, as they are imported.
         from enricher.workers import account, exporter  # noqa: PLC0415
         from enricher.workers.tasks import app  # noqa: PLC0415
 
         account.connect()
-        exporter.serve(settings, directory)
+        if directory is not None:
+            exporter.serve(settings, directory)
         app.worker_main(
             [
                 "worker",

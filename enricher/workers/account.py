@@ -8,8 +8,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from billiard.exceptions import TimeLimitExceeded
 from celery import signals, states
+from celery.exceptions import TimeLimitExceeded
 
 from enricher.bootstrap import container
 from enricher.pipeline.ledger import FileReport

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict
 
 OURS = "enricher"
-_INNERMOST_FRAMES = 6
+_INNERMOST_FRAMES = 16
 _QUIET = {
     "botocore": logging.WARNING,
     "opensearch": logging.WARNING,
@@ -102,9 +102,17 @@ def _without_content(_logger: object, _method: str, line: EventDict) -> EventDic
         # Their messages spell exceptions, so of those that have one, only the template.
         message = record.msg if exc_info else line["event"]
         line["event"] = str(message).partition("\n")[0]
-    if isinstance(exc_info, tuple) and isinstance(exc_info[1], BaseException):
-        line.update(described(exc_info[1]))
-    return line
+    error = _error(exc_info)
+    return line if error is None else {**line, **described(error)}
+
+
+def _error(exc_info: object) -> BaseException | None:
+    """Find the exception in what may stand for it: itself, what ``sys.exc_info`` gives, or True."""
+    if exc_info is True:
+        exc_info = sys.exc_info()
+    if isinstance(exc_info, tuple):
+        exc_info = exc_info[1]
+    return exc_info if isinstance(exc_info, BaseException) else None
 
 
 def described(error: BaseException) -> dict[str, str]:

@@ -43,6 +43,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 OF_OUR_OWN = "/8"  # databases of Redis that no other test's worker serves
 OF_THE_CUT_OFF = "/9"
+OF_THE_SLOW = "/13"
 DATABASES = {"json": "/10", "console": "/11"}
 SOON_SECONDS = 60
 NOBODY_LISTENS = "http://127.0.0.1:9"
@@ -269,6 +270,28 @@ def test_a_task_whose_process_is_killed_runs_no_more_and_is_given_to_another(
     until(lambda: value(worker.scrape(), "enricher_tasks_running") == 0)
     after = worker.scrape()
     assert all(after[key] >= number for key, number in counters(before).items())
+
+
+def test_a_task_that_took_too_long_is_accounted_for(
+    servers: dict[str, str], tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe.json"
+    os.mkfifo(pipe)
+    mine = re.sub(r"/\d+$", OF_THE_SLOW, servers["ENRICHER_REDIS__URL"])
+    limit = {"ENRICHER_WORKER__TIME_LIMIT": "PT6S"}
+    with working({**servers, "ENRICHER_REDIS__URL": mine}, tmp_path, **limit) as worker:
+        worker.send(INGEST_TASK, str(pipe), "run")
+        until(lambda: value(worker.scrape(), "enricher_tasks_running") == 1)
+        for pid in worker.children():
+            os.kill(pid, signal.SIGSTOP)  # deaf to the soft limit, so that the hard one comes
+        until(lambda: worker.ends(INGEST_TASK))
+        (line,) = worker.ends(INGEST_TASK)
+        failed = value(worker.scrape(), "enricher_tasks_total", task=INGEST_TASK, outcome="failed")
+        for pid in worker.children():
+            os.kill(pid, signal.SIGCONT)
+    assert (line["outcome"], line["error"]) == ("failed", "TimeLimitExceeded")
+    assert (line["location"], line["run_id"]) == (str(pipe), "run")
+    assert failed == 1
 
 
 # --- the log --------------------------------------------------------------------------------------
