@@ -30,6 +30,8 @@ from enricher.stores.routed import RoutedLogFiles
 from enricher.stores.task_queue import CeleryTaskQueue, RedisAttempts, make_celery
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from celery import Celery
 
     from enricher.stores.aws import AwsAccess
@@ -41,9 +43,15 @@ _NOT_OURS = ("ENRICHER_TEST_", "ENRICHER_DEMO_")
 
 @dataclass(frozen=True)
 class Container:
-    """Everything that a process needs, made when it is first asked for."""
+    """Everything that a process needs, made when it is first asked for.
+
+    Attributes:
+        patience: How long a server may take to answer, where no answer is better than a late one;
+            None to wait as long as the settings say.
+    """
 
     settings: Settings
+    patience: timedelta | None = None
 
     @cached_property
     def stack(self) -> Stack:
@@ -91,7 +99,7 @@ class Container:
             http_auth=credentials,
             verify_certs=chosen.verify_certificates,
             ca_certs=str(chosen.ca_file) if chosen.ca_file else None,
-            timeout=chosen.timeout.total_seconds(),
+            timeout=(self.patience or chosen.timeout).total_seconds(),
             max_retries=0,  # repetition is decided where it is known to be safe
             http_compress=False,
         )
@@ -99,7 +107,11 @@ class Container:
     @cached_property
     def redis(self) -> redis.Redis:
         """The client of Redis or Valkey."""
-        return redis.Redis.from_url(self.endpoints.redis_url, health_check_interval=30)
+        timeouts = {}
+        if self.patience is not None:
+            seconds = self.patience.total_seconds()
+            timeouts = {"socket_timeout": seconds, "socket_connect_timeout": seconds}
+        return redis.Redis.from_url(self.endpoints.redis_url, health_check_interval=30, **timeouts)
 
     @cached_property
     def index(self) -> OpenSearchEventIndex:

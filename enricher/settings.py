@@ -111,6 +111,10 @@ class WorkerSettings(Section):
     """Processes of one worker."""
     time_limit: timedelta = timedelta(minutes=10)
     """How long one task may take before its process is ended."""
+    metrics_port: Annotated[int, Ge(1), Le(65_535)] | None = None
+    """Where Prometheus scrapes this worker; without it, nothing is served."""
+    metrics_address: str = "127.0.0.1"
+    """Address on which that port is served. Whoever reaches it can read the numbers."""
 
 
 class StackSettings(Section):

@@ -1,4 +1,4 @@
-"""Writes the generated pages of docs/reference: settings and commands.
+"""Writes the generated pages of docs/reference: settings, commands and metrics.
 
 python -m tools.reference
 """
@@ -15,9 +15,10 @@ from typer.testing import CliRunner
 
 from enricher.cli.main import cli
 from enricher.settings import Settings
+from enricher.workers import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pydantic.fields import FieldInfo
 
@@ -35,7 +36,7 @@ def main() -> None:
 
 def pages() -> dict[str, str]:
     """Give every generated page by its name."""
-    return {"cli.md": _commands(), "settings.md": _settings()}
+    return {"cli.md": _commands(), "metrics.md": _metrics(), "settings.md": _settings()}
 
 
 def _settings() -> str:
@@ -88,6 +89,54 @@ def _size(count: int) -> str:
         if count % factor == 0:
             return f"{count // factor}{unit}"
     return str(count)
+
+
+def _metrics() -> str:
+    lines = [
+        "# Metrics",
+        "",
+        WRITTEN_BY,
+        "What a worker serves for Prometheus where `ENRICHER_WORKER__METRICS_PORT` is set;",
+        "[how to monitor](../how-to/monitor.md) says how to scrape it and what to watch.",
+        "",
+        "Labels come from closed sets, never from records. Counters and histograms are of one",
+        "worker, all its processes together; they begin at zero when it starts.",
+        "",
+        "| metric | kind | labels | what it is |",
+        "| --- | --- | --- | --- |",
+        *sorted(_counted()),
+        "",
+        "These are asked of the servers at each scrape, so every worker gives the same: take the",
+        "`max` over workers, never the sum.",
+        "",
+        "| metric | kind | labels | what it is |",
+        "| --- | --- | --- | --- |",
+        *(
+            _metric_row(gauge.name, "gauge", _label(gauge.label, gauge.values), gauge.what)
+            for gauge in metrics.AT_SCRAPE
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _counted() -> Iterator[str]:
+    for family in metrics.REGISTRY.collect():
+        values: dict[str, set[str]] = {}
+        for sample in family.samples:
+            for label, value in sample.labels.items():
+                values.setdefault(label, set()).add(value)
+        values.pop("le", None)
+        labels = "<br>".join(_label(label, sorted(found)) for label, found in values.items())
+        suffix = "_total" if family.type == "counter" else ""
+        yield _metric_row(family.name + suffix, family.type, labels, family.documentation)
+
+
+def _label(label: str | None, values: Iterable[str]) -> str:
+    return "" if label is None else f"`{label}`: {', '.join(f'`{value}`' for value in values)}"
+
+
+def _metric_row(name: str, kind: str, labels: str, what: str) -> str:
+    return f"| `{name}` | {kind} | {labels} | {what} |"
 
 
 def _commands() -> str:

@@ -1,4 +1,4 @@
-"""``enricher files`` and ``enricher status``: what is in, what failed, how far behind it is."""
+"""``enricher files``: what is in, and what failed."""
 
 from __future__ import annotations
 
@@ -30,23 +30,3 @@ def files(
         )
     out.print(table)
     err.print(f"{len(entries)} of {total}")
-
-
-def status() -> None:
-    """Show lag by account and region, what waits, and the queue."""
-    services = container()
-    table = Table("account", "region", "files", "records", "newest event", box=None, pad_edge=False)
-    for row in services.index.lag():
-        table.add_row(
-            text(row["account_id"]),
-            text(row["region"]),
-            f"{row['files']:,}",
-            f"{row['records']:,}",
-            text(row["newest_event_at"] or ""),
-        )
-    out.print(table)
-    states = services.index.states()
-    for name in sorted(states):
-        out.print(text(f"{name:<12} {states[name]:,} events"))
-    out.print(f"{'queued':<12} {services.queue.depth():,} tasks")
-    out.print(f"{'workers':<12} {services.queue.workers():,}")

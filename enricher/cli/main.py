@@ -17,6 +17,7 @@ from enricher.cli import (
     quarantine,
     settings,
     stack,
+    status,
     watch,
     who,
     worker,
@@ -42,7 +43,7 @@ cli.add_typer(evidence.app, name="evidence")
 cli.command("reconcile")(evidence.reconcile)
 cli.command("beat")(evidence.beat)
 cli.command("files")(files.files)
-cli.command("status")(files.status)
+cli.command("status")(status.show_status)
 cli.command("worker")(worker.worker)
 cli.command("settings")(settings.show_settings)
 

@@ -5,16 +5,12 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from enricher.cloudtrail.plain import plain
+
+__all__ = ["err", "out", "plain", "text"]
+
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
-
-
-def plain(value: object) -> str:
-    """Spell a value so that a terminal shows it and does nothing else."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode()
-        for char in str(value)
-    )
 
 
 def text(value: object, style: str = "") -> Text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Annotated
 
 import structlog
@@ -11,6 +12,7 @@ from enricher.bootstrap import container
 from enricher.settings import LogFormat
 from enricher.stores.task_queue import ENRICH_QUEUE, INGEST_QUEUE
 from enricher.workers.logs import configure_logging
+from enricher.workers.shared import counting_directory
 
 
 def worker(
@@ -25,21 +27,26 @@ def worker(
     services = container()
     settings = services.settings
     configure_logging(json=settings.log_format is LogFormat.JSON, level=settings.log_level)
-    # The tasks register on the application as they are imported; settings are checked by then.
-    from enricher.workers.tasks import app  # noqa: PLC0415
+    served = settings.worker.metrics_port is not None
+    with counting_directory() if served else nullcontext() as directory:
+        # Metrics learn where they are kept, and tasks register, as they are imported.
+        from enricher.workers import account, exporter  # noqa: PLC0415
+        from enricher.workers.tasks import app  # noqa: PLC0415
 
-    given_back = services.queue.give_back_orphans()
-    if given_back:
-        structlog.get_logger("enricher").info("orphans_given_back", tasks=given_back)
-    processes = concurrency or settings.worker.concurrency
-    app.worker_main(
-        [
-            "worker",
-            f"--concurrency={processes}",
-            f"--queues={queues}",
-            "--pool=prefork",
-            f"--loglevel={settings.log_level}",
-            "--without-gossip",
-            "--without-mingle",
-        ]
-    )
+        given_back = services.queue.give_back_orphans()
+        if given_back:
+            structlog.get_logger("enricher").info("orphans_given_back", tasks=given_back)
+        account.connect()
+        if directory is not None:
+            exporter.serve(settings, directory)
+        app.worker_main(
+            [
+                "worker",
+                f"--concurrency={concurrency or settings.worker.concurrency}",
+                f"--queues={queues}",
+                "--pool=prefork",
+                f"--loglevel={settings.log_level}",
+                "--without-gossip",
+                "--without-mingle",
+            ]
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,9 @@ class FileReport:
     """What became of one log file; the ledger's entry.
 
     ``records = indexed + duplicate + quarantined``, checked before it is written.
+
+    Attributes:
+        finished_at: When its entry was made; None until then.
     """
 
     location: str
@@ -47,16 +51,19 @@ class FileReport:
     pending: int = 0
     oldest_event_at: datetime | None = None
     newest_event_at: datetime | None = None
+    finished_at: datetime | None = None
     refusals: Counter[str] = field(default_factory=Counter)
 
     def entry(self, finished_at: datetime) -> dict[str, Any]:
-        """Give the ledger's entry.
+        """Note the end, and give the ledger's entry.
 
         Raises:
             AssertionError: If the numbers do not add up: that would be a loss, or a bug.
         """
         if self.records != self.indexed + self.duplicate + self.quarantined:
             raise AssertionError("the ledger does not add up")
+        self.finished_at = finished_at
+        delay = self.delivery_delay
         duration = finished_at - self.started_at
         return {
             **_named(self.location),
@@ -80,8 +87,20 @@ class FileReport:
             "newest_event_at": _time(self.newest_event_at),
             "started_at": format_time(self.started_at),
             "finished_at": format_time(finished_at),
-            "duration_ms": int(duration.total_seconds() * 1000),
+            "duration_ms": _milliseconds(duration),
+            "delivery_delay_ms": None if delay is None else _milliseconds(delay),
         }
+
+    @property
+    def delivery_delay(self) -> timedelta | None:
+        """How long after its newest event the file was in, at least zero.
+
+        The file's older events waited longer. None where nothing of the file was new, for then
+        its events had been delivered before, and until it is finished.
+        """
+        if not self.indexed or self.newest_event_at is None or self.finished_at is None:
+            return None
+        return max(self.finished_at - self.newest_event_at, timedelta())
 
 
 def queued_entry(file: LogFileStat, run_id: str, at: datetime) -> dict[str, Any]:
@@ -114,6 +133,10 @@ def failed_entry(location: str, run_id: str, reason: str, at: datetime) -> dict[
     report = FileReport(location=location, run_id=run_id, started_at=at)
     report.status, report.reason = FileStatus.FAILED, reason
     return report.entry(at)
+
+
+def _milliseconds(duration: timedelta) -> int:
+    return int(duration.total_seconds() * 1000)
 
 
 def _time(at: datetime | None) -> str | None:

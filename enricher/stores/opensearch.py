@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail import codec
-from enricher.cloudtrail.times import format_time
+from enricher.cloudtrail.times import format_time, parse_time
 from enricher.errors import ConfigurationError, UnavailableError
 from enricher.pipeline.dependence import Between, Exists, OneOf, conditions
 from enricher.pipeline.documents import EVENTS_PREFIX
@@ -56,7 +56,7 @@ class OpenSearchEventIndex(OpenSearchLedger):
         results: list[WriteResult | None] = [None] * len(documents)
         open_ones = list(range(len(documents)))
         for attempt in range(TRIES):
-            pause_before(attempt)
+            pause_before(attempt, self.on_repetition)
             still_open: list[int] = []
             lines = [_create_lines(documents[number]) for number in open_ones]
             for part in parts(lines, self._bulk_bytes):
@@ -182,7 +182,7 @@ class OpenSearchEventIndex(OpenSearchLedger):
         for part in parts(lines, self._bulk_bytes):
             body = b"".join(lines[number] for number in part)
             for attempt in range(TRIES):
-                pause_before(attempt)
+                pause_before(attempt, self.on_repetition)
                 items = [item["index"] for item in bulk(self._client, body)]
                 if not any(item["status"] in OVERLOADED for item in items):
                     break
@@ -215,6 +215,24 @@ class OpenSearchEventIndex(OpenSearchLedger):
                 index=EVENTS, body=body, params={"ignore_unavailable": "true"}
             )
         return [_stored(hit) for hit in answer["hits"]["hits"]]
+
+    def waiting(self) -> tuple[int, datetime | None]:
+        """Count the pending events, and say since when the oldest of them waits.
+
+        Both as of the last refresh: this is asked often, and forces none.
+        """
+        body = {
+            "size": 0,
+            "track_total_hits": True,
+            "query": {"term": {"enriched.state": "pending"}},
+            "aggs": {"oldest": {"min": {"field": "enriched.at"}}},
+        }
+        with translated():
+            answer = self._client.search(
+                index=EVENTS, body=body, params={"ignore_unavailable": "true"}
+            )
+        oldest = answer.get("aggregations", {}).get("oldest", {}).get("value_as_string")
+        return answer["hits"]["total"]["value"], parse_time(oldest)
 
     def states(self) -> dict[str, int]:
         """Count events by state."""

@@ -19,7 +19,7 @@ from opensearchpy.exceptions import ConnectionError as ClientConnectionError
 from enricher.errors import ConfigurationError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from opensearchpy import OpenSearch
 
@@ -61,9 +61,10 @@ def parts(entries: Sequence[bytes], limit: int) -> Iterator[list[int]]:
         yield part
 
 
-def pause_before(attempt: int) -> None:
+def pause_before(attempt: int, on_repetition: Callable[[], None]) -> None:
     """Back off before a repetition: doubled each time, with jitter so that workers spread."""
     if attempt:
+        on_repetition()
         longest = _FIRST_PAUSE_SECONDS * 2**attempt
         time.sleep(random.uniform(longest / 2, longest))  # noqa: S311 - no secret
 

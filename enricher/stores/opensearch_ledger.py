@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from opensearchpy.exceptions import NotFoundError
 
 from enricher.cloudtrail import codec
-from enricher.cloudtrail.times import format_time
-from enricher.errors import UnavailableError
+from enricher.cloudtrail.times import format_time, parse_time
+from enricher.errors import ConfigurationError, UnavailableError
 from enricher.pipeline.ledger import FileStatus
 from enricher.stores.opensearch_client import (
     CREATED,
@@ -23,8 +23,8 @@ from enricher.stores.opensearch_client import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime, timedelta
 
     from opensearchpy import OpenSearch
 
@@ -34,6 +34,8 @@ FILES = "cloudtrail-files"
 QUARANTINE = "cloudtrail-quarantine"
 AUDIT = "cloudtrail-audit"
 _PAGE = 10_000
+_GROUPS = 1_000
+_MEDIAN, _P95 = "50.0", "95.0"
 _CONFLICTS = 5  # with somebody who writes other fields of the same entry
 
 
@@ -59,6 +61,8 @@ class OpenSearchLedger:
     def __init__(self, client: OpenSearch, *, bulk_bytes: int) -> None:
         self._client = client
         self._bulk_bytes = bulk_bytes
+        # Told of every repetition of a request; whoever counts them puts a function here.
+        self.on_repetition: Callable[[], None] = _nobody
 
     def audit(self, changes: Sequence[OriginChange]) -> None:
         """Keep what events said before."""
@@ -93,7 +97,7 @@ class OpenSearchLedger:
 
     def _put_part(self, lines: bytes) -> None:
         for attempt in range(TRIES):
-            pause_before(attempt)
+            pause_before(attempt, self.on_repetition)
             items = [one for item in bulk(self._client, lines) for one in item.values()]
             for item in items:
                 check_not_blocked(item)
@@ -153,31 +157,76 @@ class OpenSearchLedger:
             hits = self._client.search(index=FILES, body=body)["hits"]
         return [hit["_source"] for hit in hits["hits"]], hits["total"]["value"]
 
-    def lag(self) -> list[dict[str, Any]]:
-        """Give files, records and the newest event by account and region."""
+    def lag(self, delays_since: datetime) -> list[dict[str, Any]]:
+        """Give files, records, the newest event and the delivery delay by account and region.
+
+        Args:
+            delays_since: Delays are those of the files that were finished from then on.
+
+        Returns:
+            One row each; ``delay_ms`` holds median and 95th percentile, None where no file was.
+        """
         sources = [
             {name: {"terms": {"field": name, "missing_bucket": True}}}
             for name in ("account_id", "region")
         ]
-        aggregations = {
-            "records": {"sum": {"field": "records"}},
-            "newest": {"max": {"field": "newest_event_at"}},
+        composite: dict[str, Any] = {"size": _GROUPS, "sources": sources}
+        by = {"composite": composite, "aggs": _row_aggregations(delays_since)}
+        rows: list[dict[str, Any]] = []
+        while True:
+            answer = self._aggregated(by)
+            rows += [_row(bucket) for bucket in answer["buckets"]]
+            if "after_key" not in answer:
+                return rows
+            composite["after"] = answer["after_key"]
+
+    def rates(self, now: datetime, windows: Sequence[timedelta]) -> list[dict[str, Any]]:
+        """Sum the ledger's entries that were finished within each of these times before now."""
+        filters = {
+            str(number): {"range": {"finished_at": {"gt": format_time(now - window)}}}
+            for number, window in enumerate(windows)
         }
-        composite = {"size": 1_000, "sources": sources}
-        body = {"size": 0, "aggs": {"by": {"composite": composite, "aggs": aggregations}}}
-        with translated():
-            self._client.indices.refresh(index=FILES)
-            answer = self._client.search(index=FILES, body=body)
+        sums = {name: {"sum": {"field": name}} for name in ("records", "indexed", "quarantined")}
+        failed = {"failed": {"filter": {"term": {"status": "failed"}}}}
+        by = {"filters": {"filters": filters}, "aggs": {**sums, **failed}}
+        buckets = self._aggregated(by)["buckets"]
         return [
             {
-                "account_id": bucket["key"]["account_id"] or "",
-                "region": bucket["key"]["region"] or "",
+                "window": window,
                 "files": bucket["doc_count"],
-                "records": int(bucket["records"]["value"]),
-                "newest_event_at": bucket["newest"].get("value_as_string"),
+                "failed_files": bucket["failed"]["doc_count"],
+                **{name: int(bucket[name]["value"]) for name in sums},
             }
-            for bucket in answer["aggregations"]["by"]["buckets"]
+            for window, bucket in (
+                (window, buckets[str(number)]) for number, window in enumerate(windows)
+            )
         ]
+
+    def _aggregated(self, aggregation: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            with translated():
+                self._client.indices.refresh(index=FILES)
+                answer = self._client.search(
+                    index=FILES, body={"size": 0, "aggs": {"by": aggregation}}
+                )
+        except NotFoundError as err:
+            raise ConfigurationError("the ledger is missing; run `enricher install`") from err
+        found: dict[str, Any] = answer["aggregations"]["by"]
+        return found
+
+    def newest_event(self, until: datetime) -> datetime | None:
+        """Give the time of the newest event in the ledger that does not lie after an instant."""
+        body = {
+            "size": 0,
+            "query": {"range": {"newest_event_at": {"lte": format_time(until)}}},
+            "aggs": {"newest": {"max": {"field": "newest_event_at"}}},
+        }
+        with translated():
+            answer = self._client.search(
+                index=FILES, body=body, params={"ignore_unavailable": "true"}
+            )
+        newest = answer.get("aggregations", {}).get("newest", {}).get("value_as_string")
+        return parse_time(newest)
 
     def still_queued(self, before: datetime) -> Iterator[dict[str, Any]]:
         """Give the entries of files that were queued before this instant and have not ended."""
@@ -237,6 +286,36 @@ class OpenSearchLedger:
             answer = self._client.search(index=QUARANTINE, body=body)
         buckets = answer["aggregations"]["reason"]["buckets"]
         return {bucket["key"]: bucket["doc_count"] for bucket in buckets}
+
+
+def _row_aggregations(delays_since: datetime) -> dict[str, Any]:
+    delay = {
+        "percentiles": {"field": "delivery_delay_ms", "percents": [float(_MEDIAN), float(_P95)]}
+    }
+    return {
+        "records": {"sum": {"field": "records"}},
+        "newest": {"max": {"field": "newest_event_at"}},
+        "recent": {
+            "filter": {"range": {"finished_at": {"gt": format_time(delays_since)}}},
+            "aggs": {"delay": delay},
+        },
+    }
+
+
+def _row(bucket: Mapping[str, Any]) -> dict[str, Any]:
+    delays = bucket["recent"]["delay"]["values"]
+    return {
+        "account_id": bucket["key"]["account_id"] or "",
+        "region": bucket["key"]["region"] or "",
+        "files": bucket["doc_count"],
+        "records": int(bucket["records"]["value"]),
+        "newest_event_at": bucket["newest"].get("value_as_string"),
+        "delay_ms": {"median": delays[_MEDIAN], "p95": delays[_P95]},
+    }
+
+
+def _nobody() -> None:
+    """Count nothing."""
 
 
 def _present(fields: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -12,6 +13,7 @@ from kombu import Queue
 from kombu.exceptions import OperationalError
 
 from enricher.cloudtrail import codec
+from enricher.cloudtrail.times import format_time, parse_time
 from enricher.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ RECONCILE_TASK = "enricher.reconcile"
 INGEST_QUEUE = "enricher.ingest"
 ENRICH_QUEUE = "enricher.enrich"
 _IN_HAND = "unacked"  # where kombu keeps messages until they are acknowledged
+_QUEUED_AT = "queued_at"  # a header of ours: Celery's messages don't say when they were sent
 _KEYS_PER_TASK = 500
 _ORPHANS_PING = timedelta(seconds=2)
 _GRACE = timedelta(seconds=10)
@@ -110,6 +113,26 @@ class RedisAttempts:
             self._client.delete(*(self._prefix + location for location in locations))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueLoad:
+    """What the queues hold at one moment.
+
+    Attributes:
+        waiting: Tasks that no worker has yet, by queue.
+        in_hand: Tasks that a worker has, among them those that it will try again later.
+        oldest_file_at: When the log file that waits longest was queued; None where none waits.
+    """
+
+    waiting: dict[str, int]
+    in_hand: int
+    oldest_file_at: datetime | None = None
+
+    @property
+    def total(self) -> int:
+        """Tasks that are not done."""
+        return sum(self.waiting.values()) + self.in_hand
+
+
 class CeleryTaskQueue:
     """Sends work by task name, so that nobody who sends imports the workers."""
 
@@ -136,12 +159,7 @@ class CeleryTaskQueue:
 
     def depth(self) -> int:
         """Give how many tasks wait or are in hand."""
-        pipeline = self._client.pipeline(transaction=False)
-        pipeline.llen(INGEST_QUEUE)
-        pipeline.llen(ENRICH_QUEUE)
-        pipeline.hlen(_IN_HAND)
-        with _translated():
-            return sum(int(count) for count in pipeline.execute())
+        return self.load().total
 
     def ingesting(self) -> int:
         """Give how many tasks of log files wait or are in hand."""
@@ -149,6 +167,25 @@ class CeleryTaskQueue:
             waiting = int(self._client.llen(INGEST_QUEUE))
             in_hand = self._client.hvals(_IN_HAND)
         return waiting + sum(_is_of_queue(message, INGEST_QUEUE) for message in in_hand)
+
+    def load(self) -> QueueLoad:
+        """Look at the queues.
+
+        Raises:
+            UnavailableError: If Redis does not answer.
+        """
+        with _translated():
+            pipeline = self._client.pipeline(transaction=False)
+            pipeline.llen(INGEST_QUEUE)
+            pipeline.llen(ENRICH_QUEUE)
+            pipeline.hlen(_IN_HAND)
+            pipeline.lindex(INGEST_QUEUE, -1)  # tasks are taken from this end
+            ingest, enrich, in_hand, oldest = pipeline.execute()
+        return QueueLoad(
+            waiting={INGEST_QUEUE: int(ingest), ENRICH_QUEUE: int(enrich)},
+            in_hand=int(in_hand),
+            oldest_file_at=_queued_at(oldest),
+        )
 
     def workers(self, timeout: timedelta = timedelta(seconds=1)) -> int:
         """Give how many workers answer."""
@@ -172,6 +209,13 @@ class CeleryTaskQueue:
 
     def _send(self, task: str, args: list[object]) -> None:
         try:
-            self._app.send_task(task, args=args)
+            queued_at = format_time(datetime.now(tz=UTC))
+            self._app.send_task(task, args=args, headers={_QUEUED_AT: queued_at})
         except OperationalError as err:
             raise UnavailableError("the task queue does not answer") from err
+
+
+def _queued_at(message: bytes | None) -> datetime | None:
+    if message is None:
+        return None
+    return parse_time(codec.loads(message)["headers"].get(_QUEUED_AT))

@@ -69,6 +69,10 @@ def install(client: OpenSearch, period: Period, mappings: Mappings | None = None
     for index in (FILES, QUARANTINE, AUDIT):
         if not client.indices.exists(index=index):
             client.indices.create(index=index, params={"wait_for_active_shards": "1"})
+        else:  # fields that came with a later version; those that it has stay as they are
+            client.indices.put_mapping(
+                index=index, body=found.templates[index]["template"]["mappings"]
+            )
     return [*found.components, *found.templates]
 
 

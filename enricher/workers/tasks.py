@@ -1,6 +1,11 @@
-"""The tasks: name, arguments, retry policy, nothing else. Each is safe to repeat."""
+"""The tasks: name, arguments, retry policy, nothing else. Each is safe to repeat.
+
+What they return goes nowhere but into the account of the task (``enricher.workers.account``).
+"""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from celery import Task
 
@@ -17,6 +22,11 @@ from enricher.stores.task_queue import (
     INGEST_TASK,
     RECONCILE_TASK,
 )
+
+if TYPE_CHECKING:
+    from enricher.pipeline.ledger import FileReport
+    from enricher.pipeline.reenrich import EnrichReport
+    from enricher.pipeline.upkeep import UpkeepReport
 
 app = container().celery
 
@@ -51,9 +61,9 @@ class IngestTask(Task):  # type: ignore[type-arg] # generic in the stubs only
     retry_backoff_max=300,  # seconds
     max_retries=None,  # a server that is away comes back; a file is never given up for it
 )
-def ingest_log_files_task(locations: list[str], run_id: str) -> None:
+def ingest_log_files_task(locations: list[str], run_id: str) -> list[FileReport]:
     """Ingest log files; documents that exist are settled, facts are sets."""
-    ingest_log_files(locations, run_id, container().ingesting)
+    return ingest_log_files(locations, run_id, container().ingesting)
 
 
 @app.task(
@@ -63,9 +73,9 @@ def ingest_log_files_task(locations: list[str], run_id: str) -> None:
     retry_backoff_max=300,
     max_retries=None,
 )
-def enrich_again_task(keys: list[str]) -> None:
+def enrich_again_task(keys: list[str]) -> EnrichReport:
     """Resolve again what depends on these keys; what did not change is not written."""
-    enrich_again(keys, container().enriching)
+    return enrich_again(keys, container().enriching)
 
 
 @app.task(
@@ -75,13 +85,14 @@ def enrich_again_task(keys: list[str]) -> None:
     retry_backoff_max=300,
     max_retries=None,
 )
-def enrich_file_task(location: str) -> None:
+def enrich_file_task(location: str) -> EnrichReport:
     """Enrich what was written raw of a log file."""
-    enrich_file(location, container().enriching)
+    return enrich_file(location, container().enriching)
 
 
 @app.task(name=RECONCILE_TASK, autoretry_for=(UnavailableError,), max_retries=3)
-def reconcile_task() -> None:
+def reconcile_task() -> UpkeepReport:
     """Find what was forgotten, and stop waiting for what is too late."""
-    reconcile(container().enriching, container().settings.pipeline.window)
+    report = reconcile(container().enriching, container().settings.pipeline.window)
     container().intake.take_lost()
+    return report

@@ -27,6 +27,7 @@ FENCED = re.compile(rf"^\s*(?:\$ )?{COMMAND}", re.MULTILINE)
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#]+)\)")
 SETTING = re.compile(r"\bENRICHER_[A-Z_]*[A-Z]\b")
+METRIC = re.compile(r"\benricher_[a-z_]*[a-z]\b")
 OF_THE_TESTS = "ENRICHER_TEST_"
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=named)
@@ -40,6 +41,13 @@ def test_generated_page_is_fresh(name: str) -> None:
 def test_every_setting_is_documented() -> None:
     page = (DIRECTORY / "settings.md").read_text()
     assert [name for name in setting_names() if f"`{name}`" not in page] == []
+
+
+@every_page
+def test_page_names_only_metrics_that_exist(page: Path) -> None:
+    known = set(METRIC.findall((DIRECTORY / "metrics.md").read_text()))
+    assert known
+    assert set(METRIC.findall(page.read_text())) <= known
 
 
 @every_page

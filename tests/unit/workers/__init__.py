@@ -1,0 +1,1 @@
+"""Tests of what the workers count and log."""
