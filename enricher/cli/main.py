@@ -17,6 +17,7 @@ from enricher.cli import (
     quarantine,
     settings,
     stack,
+    verify,
     watch,
     who,
     worker,
@@ -35,6 +36,7 @@ cli.add_typer(stack.app, name="stack")
 cli.add_typer(quarantine.app, name="quarantine")
 cli.command("ingest")(ingest.ingest)
 cli.command("watch")(watch.watch_queue)
+cli.command("verify")(verify.verify_files)
 cli.command("who")(who.who)
 cli.command("explain")(explain.explain_files)
 cli.command("install")(install.install)

@@ -12,6 +12,11 @@ from enricher.cloudtrail.times import format_time
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from enricher.pipeline.ports import DigestedFile
+
+# What a valid digest file names and nobody ingested.
+NOT_INGESTED = "missing"
+
 
 @dataclass(slots=True)
 class FileReport:
@@ -76,6 +81,24 @@ def failed_entry(location: str, run_id: str, reason: str, at: datetime) -> dict[
     report = FileReport(location=location, run_id=run_id, started_at=at)
     report.status, report.reason = "failed", reason
     return report.entry(at)
+
+
+def promised_entry(file: DigestedFile) -> dict[str, Any]:
+    """Give the entry of a log file that a digest file names and that was never ingested.
+
+    Its reason says whether it is there to be ingested.
+    """
+    name = parse_path(file.location)
+    entry = {
+        "location": file.location,
+        "status": NOT_INGESTED,
+        "reason": "not-delivered" if file.status == "missing" else "not-ingested",
+        "organization_id": name.organization_id,
+        "account_id": name.account_id,
+        "region": name.region,
+        "delivered_at": _time(name.delivered_at),
+    }
+    return {field: value for field, value in entry.items() if value is not None}
 
 
 def _time(at: datetime | None) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,10 @@ from enricher.errors import LogFileError
 from enricher.identity.evidence import Loaded
 from enricher.identity.facts import Naming, supersedes
 from enricher.pipeline.dependence import depends
+from enricher.pipeline.ledger import NOT_INGESTED, promised_entry
+from enricher.pipeline.locations import without_version
 from enricher.pipeline.ports import (
+    IngestedFile,
     StoredEvent,
     WriteResult,
     Written,
@@ -23,10 +26,13 @@ if TYPE_CHECKING:
 
     from enricher.identity.facts import Fact, Keyed
     from enricher.pipeline.ports import (
+        DigestedFile,
         Document,
         OriginChange,
         QuarantineEntry,
     )
+
+_DIGEST_FIELDS = ("status", "file", "sha256", "verified_at")
 
 
 class MemoryEvidenceStore:
@@ -138,6 +144,50 @@ class MemoryEventIndex:
 
     def file(self, location: str) -> dict[str, Any] | None:
         return self.files.get(location)
+
+    def save_digests(self, files: Sequence[DigestedFile]) -> list[IngestedFile]:
+        ingested = []
+        for file in files:
+            digest = {**asdict(file), "file": file.digest}
+            own = [one for one in self.files if without_version(one) == file.location]
+            versions = [one for one in own if one != file.location]
+            if versions and self.files.get(file.location, {}).get("status") == NOT_INGESTED:
+                del self.files[file.location]
+            elif not own:
+                self.files[file.location] = promised_entry(file)
+            for one in own or [file.location]:
+                entry = self.files.get(one)
+                if entry is None:
+                    continue
+                entry["digest"] = {name: digest[name] for name in _DIGEST_FIELDS}
+                if entry.get("status") != NOT_INGESTED:
+                    ingested.append(IngestedFile(one, file.location, entry.get("content_sha256")))
+        return ingested
+
+    def digests_of(self, locations: Sequence[str]) -> dict[str, str]:
+        entries = {
+            one: self.files.get(one, {}).get("digest")
+            or self.files.get(without_version(one), {}).get("digest")
+            for one in locations
+        }
+        return {one: digest["sha256"] for one, digest in entries.items() if digest}
+
+    def adopt_digest(self, location: str) -> None:
+        promised = self.files.get(without_version(location), {})
+        if without_version(location) != location and "digest" in promised:
+            self.files[location]["digest"] = promised["digest"]
+            if promised.get("status") == NOT_INGESTED:
+                del self.files[without_version(location)]
+
+    def mark_integrity(self, locations: Sequence[str], integrity: str) -> int:
+        marked = 0
+        for event in list(self.events.values()):
+            enriched = event.source["enriched"]
+            if enriched.get("file") in locations and enriched.get("integrity") != integrity:
+                source = {**event.source, "enriched": {**enriched, "integrity": integrity}}
+                self.events[event.id] = replace(event, source=source, seq_no=event.seq_no + 1)
+                marked += 1
+        return marked
 
 
 def _written_before(event: StoredEvent, instant: datetime | None) -> bool:

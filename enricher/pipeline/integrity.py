@@ -1,0 +1,78 @@
+"""``enriched.integrity``: whether what was ingested is what CloudTrail delivered.
+
+Digest files come an hour after the log files, so mostly an event is there before anybody can say.
+Whoever comes second says it: ingesting a file reads what is known of it, before and once more
+after it wrote its events; verifying saves what it found before it marks the events.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from enricher.pipeline.ports import DigestStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from enricher.pipeline.ports import DigestedFile, DigestLedger, IngestedFile
+
+
+class Integrity(StrEnum):
+    """What ``enriched.integrity`` says; it is absent while no digest file said anything."""
+
+    VALID = "valid"
+    CHANGED = "changed"
+
+
+def integrity_of(expected_sha256: str | None, sha256: str) -> Integrity | None:
+    """Compare what was read with what a valid digest file names.
+
+    Args:
+        expected_sha256: The digest file's; None where none names the log file yet.
+        sha256: Of the log file's gunzipped content: that is what digest files hash.
+    """
+    if expected_sha256 is None:
+        return None
+    return Integrity.VALID if sha256 == expected_sha256 else Integrity.CHANGED
+
+
+def mark_late(location: str, sha256: str, said: Integrity | None, ledger: DigestLedger) -> None:
+    """Look once more, after a log file's events and its ledger entry are written.
+
+    Args:
+        location: The log file's.
+        sha256: Of its gunzipped content.
+        said: What its events were written with.
+        ledger: Where a digest file may have been noted in the meantime.
+    """
+    ledger.adopt_digest(location)
+    integrity = integrity_of(ledger.digests_of([location]).get(location), sha256)
+    if integrity is not None and integrity is not said:
+        ledger.mark_integrity([location], integrity)
+
+
+def keep(files: Sequence[DigestedFile], ledger: DigestLedger) -> None:
+    """Save what valid digest files say, and mark the events of what was ingested before."""
+    by_location = {file.location: file for file in files}
+    marks: dict[Integrity, list[str]] = {Integrity.VALID: [], Integrity.CHANGED: []}
+    for ingested in ledger.save_digests(files):
+        integrity = _of_ingested(ingested, by_location[ingested.of])
+        if integrity is not None:
+            marks[integrity].append(ingested.location)
+    for integrity, locations in marks.items():
+        if locations:
+            ledger.mark_integrity(locations, integrity)
+
+
+def _of_ingested(ingested: IngestedFile, file: DigestedFile) -> Integrity | None:
+    """Go by what was ingested; what is there now counts where that was not noted."""
+    if ingested.content_sha256 is not None:
+        return integrity_of(file.sha256, ingested.content_sha256)
+    match file.status:
+        case DigestStatus.VALID:
+            return Integrity.VALID
+        case DigestStatus.CHANGED:
+            return Integrity.CHANGED
+        case DigestStatus.MISSING | DigestStatus.UNREADABLE:
+            return None
