@@ -216,17 +216,17 @@ def _with(what: str | None, reason: str | None) -> str:
 
 def _table(chains: list[ChainFinding]) -> Table:
     table = Table(box=None, pad_edge=False)
-    for name in ("account", "region", "trail", "from", "to", "digests", "gaps", "log files"):
-        table.add_column(name, overflow="fold")
+    for heading in ("account, region, trail", "proven", "digests", "gaps", "log files"):
+        table.add_column(heading, overflow="fold")
     for one in chains:
         name = one.chain
+        trail = f"{name.trail} (backfill)" if name.backfill else name.trail
+        times = [format_time(at) for at in (one.since, one.until) if at]
         counts = [f"{one.logs[s]:,} {s}" for s in LogStatus if s in one.logs]
+        # Two lines each: a terminal of 80 columns holds it.
         table.add_row(
-            text(name.account_id),
-            text(name.region),
-            text(f"{name.trail} (backfill)" if name.backfill else name.trail),
-            text(format_time(one.since) if one.since else ""),
-            text(format_time(one.until) if one.until else ""),
+            text(f"{name.account_id} {name.region}").append("\n").append(text(trail)),
+            text("from ").append(times[0]).append("\nto   ").append(times[1]) if times else "none",
             f"{one.digests - one.invalid:,} of {one.digests:,}",
             f"{one.gaps:,}",
             text(", ".join(counts) or "none"),

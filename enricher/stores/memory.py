@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail import codec
+from enricher.cloudtrail.logfile import kind_of
 from enricher.cloudtrail.times import parse_time
 from enricher.errors import LogFileError
 from enricher.identity.evidence import Loaded
 from enricher.identity.facts import Naming, supersedes
 from enricher.pipeline.dependence import depends
+from enricher.pipeline.discover import ListedPage
 from enricher.pipeline.ledger import NOT_INGESTED, promised_entry
 from enricher.pipeline.locations import without_version
 from enricher.pipeline.ports import (
@@ -22,9 +24,11 @@ from enricher.pipeline.ports import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from enricher.cloudtrail.digest import PublicKey, Span
     from enricher.identity.facts import Fact, Keyed
+    from enricher.pipeline.discover import Selection
     from enricher.pipeline.ports import (
         DigestedFile,
         Document,
@@ -196,15 +200,43 @@ def _written_before(event: StoredEvent, instant: datetime | None) -> bool:
 
 
 class MemoryLogFiles:
-    """Log files held as bytes."""
+    """Log files held as bytes, by location, with what S3 would keep beside them."""
 
-    def __init__(self, files: Mapping[str, bytes]) -> None:
+    def __init__(
+        self, files: Mapping[str, bytes], metadata: Mapping[str, Mapping[str, str]] | None = None
+    ) -> None:
         self._files = dict(files)
+        self._metadata = dict(metadata or {})
+
+    def metadata(self, location: str) -> Mapping[str, str]:
+        if location not in self._files:
+            raise LogFileError("file-missing")
+        return self._metadata.get(location, {})
+
+    def list_log_files(
+        self, location: str, selection: Selection, after: Callable[[str, str], str | None]
+    ) -> Iterator[ListedPage]:
+        del after  # there is nothing to resume
+        below = sorted(one for one in self._files if one.startswith(location))
+        for one in below:
+            if kind_of(one) is selection.kind and selection.refusal(one) is None:
+                yield ListedPage(logs=[one])
 
     def read(self, location: str) -> Iterator[bytes]:
         if location not in self._files:
             raise LogFileError("file-missing")
         yield self._files[location]
+
+
+class MemoryPublicKeys:
+    """Keys of all regions and times in one list."""
+
+    def __init__(self, keys: Iterable[PublicKey]) -> None:
+        self._keys = list(keys)
+
+    def in_use(self, region: str, signed: Span) -> Sequence[PublicKey]:
+        del region, signed  # more keys than needed do no harm
+        return self._keys
 
 
 class MemoryTaskQueue:
