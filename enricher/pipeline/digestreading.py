@@ -102,7 +102,9 @@ class DigestReader:
             content = inflate(self.source.read(location), limit=self.inflated_bytes)
             metadata = self.source.metadata(location)
         except LogFileError as err:
-            return ReadDigest(location, _reading_fault(err), reason=err.reason)
+            fault = _reading_fault(err)
+            reason = None if fault is DigestFault.MISSING else err.reason
+            return ReadDigest(location, fault, reason=reason)
         digest = parse_digest(content)
         if digest is None:
             return ReadDigest(location, DigestFault.INVALID_FORMAT)

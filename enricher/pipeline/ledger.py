@@ -101,5 +101,15 @@ def promised_entry(file: DigestedFile) -> dict[str, Any]:
     return {field: value for field, value in entry.items() if value is not None}
 
 
+def digest_entry(file: DigestedFile) -> dict[str, Any]:
+    """Give what a ledger entry has under ``digest``."""
+    return {
+        "status": file.status.value,
+        "file": file.digest,
+        "sha256": file.sha256,
+        "verified_at": format_time(file.verified_at),
+    }
+
+
 def _time(at: datetime | None) -> str | None:
     return format_time(at) if at else None

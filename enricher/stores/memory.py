@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from enricher.identity.evidence import Loaded
 from enricher.identity.facts import Naming, supersedes
 from enricher.pipeline.dependence import depends
 from enricher.pipeline.discover import ListedPage
-from enricher.pipeline.ledger import NOT_INGESTED, promised_entry
+from enricher.pipeline.ledger import NOT_INGESTED, digest_entry, promised_entry
 from enricher.pipeline.locations import without_version
 from enricher.pipeline.ports import (
     IngestedFile,
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
         OriginChange,
         QuarantineEntry,
     )
-
-_DIGEST_FIELDS = ("status", "file", "sha256", "verified_at")
 
 
 class MemoryEvidenceStore:
@@ -152,7 +150,6 @@ class MemoryEventIndex:
     def save_digests(self, files: Sequence[DigestedFile]) -> list[IngestedFile]:
         ingested = []
         for file in files:
-            digest = {**asdict(file), "file": file.digest}
             own = [one for one in self.files if without_version(one) == file.location]
             versions = [one for one in own if one != file.location]
             if versions and self.files.get(file.location, {}).get("status") == NOT_INGESTED:
@@ -163,7 +160,7 @@ class MemoryEventIndex:
                 entry = self.files.get(one)
                 if entry is None:
                     continue
-                entry["digest"] = {name: digest[name] for name in _DIGEST_FIELDS}
+                entry["digest"] = digest_entry(file)
                 if entry.get("status") != NOT_INGESTED:
                     ingested.append(IngestedFile(one, file.location, entry.get("content_sha256")))
         return ingested
@@ -178,7 +175,8 @@ class MemoryEventIndex:
 
     def adopt_digest(self, location: str) -> None:
         promised = self.files.get(without_version(location), {})
-        if without_version(location) != location and "digest" in promised:
+        versioned = without_version(location) != location
+        if versioned and location in self.files and "digest" in promised:
             self.files[location]["digest"] = promised["digest"]
             if promised.get("status") == NOT_INGESTED:
                 del self.files[without_version(location)]

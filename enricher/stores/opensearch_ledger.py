@@ -10,7 +10,7 @@ from opensearchpy.exceptions import ConflictError, NotFoundError
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time
 from enricher.errors import ConfigurationError, UnavailableError
-from enricher.pipeline.ledger import NOT_INGESTED, promised_entry
+from enricher.pipeline.ledger import NOT_INGESTED, digest_entry, promised_entry
 from enricher.pipeline.locations import SCHEME, without_version
 from enricher.pipeline.ports import IngestedFile
 from enricher.stores.opensearch_client import (
@@ -217,8 +217,10 @@ class OpenSearchLedger:
         if promised == location:
             return
         digest = self._digests([promised]).get(promised)
-        if digest is not None:
-            self._update([_update_lines(location, {"doc": {"digest": digest}})])
+        if digest is None:
+            return
+        (adopted,) = self._update([_update_lines(location, {"doc": {"digest": digest}})])
+        if adopted is not None:
             self._drop_promise(promised)
 
     def _drop_promise(self, location: str) -> None:
@@ -259,7 +261,12 @@ class OpenSearchLedger:
             "newest": {"max": {"field": "newest_event_at"}},
         }
         composite = {"size": 1_000, "sources": sources}
-        body = {"size": 0, "aggs": {"by": {"composite": composite, "aggs": aggregations}}}
+        body = {
+            "size": 0,
+            # What is only promised by a digest file has not come here.
+            "query": {"bool": {"must_not": [{"term": {"status": NOT_INGESTED}}]}},
+            "aggs": {"by": {"composite": composite, "aggs": aggregations}},
+        }
         with translated():
             self._client.indices.refresh(index=FILES)
             answer = self._client.search(index=FILES, body=body)
@@ -289,12 +296,7 @@ class OpenSearchLedger:
 
 
 def _digest_lines(location: str, file: DigestedFile, new: Mapping[str, Any] | None) -> bytes:
-    digest = {
-        "status": file.status,
-        "file": file.digest,
-        "sha256": file.sha256,
-        "verified_at": format_time(file.verified_at),
-    }
+    digest = digest_entry(file)
     update: dict[str, Any] = {"doc": {"digest": digest}}
     if new is not None:
         update["upsert"] = {**new, "digest": digest}
