@@ -117,8 +117,12 @@ def verify_files(  # noqa: PLR0913, PLR0917 - Typer's options
                 ledger=ledger,
             )
             for finding in _findings(location, wanted, verifying):
+                if finding.fails or as_json:
+                    status.stop()  # its line would be in the way
                 report.add(finding)
-                status.update(f"verifying: {report.logs:,} log files")
+                if not as_json:
+                    status.update(f"verifying: {report.logs:,} log files")
+                    status.start()
     if not report.digests:
         err.print(text("enricher: no digest files there; look for CloudTrail-Digest/", style="red"))
         raise typer.Exit(2)
@@ -184,11 +188,11 @@ class _Report:
             out.print(_table(self.chains))
             if self.unlisted:
                 out.print(
-                    f"{self.unlisted:,} log files are named by no digest file although one covers "
-                    "their time: of a trail without validation, or not CloudTrail's"
+                    f"log files that no digest file names although one covers their time: "
+                    f"{self.unlisted:,}; of a trail without validation, or not CloudTrail's"
                 )
             if self.uncovered:
-                out.print(f"{self.uncovered:,} log files are of a time that no digest file covers")
+                out.print(f"log files of a time that no digest file covers: {self.uncovered:,}")
         for fault, hint in _HINTS.items():
             if self.faults[fault]:
                 err.print(hint)
@@ -238,8 +242,13 @@ def _table(chains: list[ChainFinding]) -> Table:
 
 def spelled(finding: Finding) -> dict[str, Any]:
     """Give a finding as JSON has it; times as CloudTrail writes them."""
-    values = {
-        name: format_time(value) if isinstance(value, datetime) else value
-        for name, value in asdict(finding).items()
-    }
+    values = {name: _spelled(value) for name, value in asdict(finding).items()}
     return {"what": _SPELLED[type(finding)], **values, "fails": finding.fails}
+
+
+def _spelled(value: object) -> object:
+    if isinstance(value, datetime):
+        return format_time(value)
+    if isinstance(value, str):  # names on disk are bytes, and need not be UTF-8
+        return value.encode(errors="backslashreplace").decode()
+    return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from enricher.cloudtrail.digest import DigestFault, GapReason, link_fault
@@ -37,7 +37,7 @@ class ChainWalk:
     continues_at: str | None = None
     _newer: ReadDigest | None = None
     _broken: GapReason | None = None
-    _claimed: tuple[str, str] | None = None
+    _claimed: dict[str, list[str]] = field(default_factory=dict)
 
     def steps(self) -> Iterator[ReadDigest | DigestFinding | GapFinding]:
         """Give valid digest files, newest first, and what is wrong before and between them."""
@@ -61,11 +61,11 @@ class ChainWalk:
             yield self._gap(None, self._broken or GapReason.MISSING)
 
     def _read(self, location: str) -> ReadDigest:
-        claimed = self._claimed[1] if self._claimed and self._claimed[0] == location else None
+        claimed = self._claimed.pop(location, ())
         read = self.reader.read(location, self.chain.region, claimed)
         if read.before and read.digest and read.digest.previous_signature:
             # Worth trying even if this one proves nothing itself: a signature fits or it does not.
-            self._claimed = (read.before, read.digest.previous_signature)
+            self._claimed.setdefault(read.before, []).append(read.digest.previous_signature)
         return read
 
     def _note_fault(self, read: ReadDigest) -> None:

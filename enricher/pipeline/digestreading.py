@@ -90,21 +90,21 @@ class DigestReader:
     copied: bool = False
     beside: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
-    def read(self, location: str, region: str, claimed: str | None) -> ReadDigest:
+    def read(self, location: str, region: str, claimed: Sequence[str]) -> ReadDigest:
         """Read a digest file and check its signature and its place.
 
         Args:
             location: Where it is.
             region: Whose keys sign it.
-            claimed: The signature that the digest file after it says it has.
+            claimed: Signatures that digest files after it say it has.
         """
         try:
             content = inflate(self.source.read(location), limit=self.inflated_bytes)
             metadata = self.source.metadata(location)
         except LogFileError as err:
-            fault = _reading_fault(err)
-            reason = None if fault is DigestFault.MISSING else err.reason
-            return ReadDigest(location, fault, reason=reason)
+            unread = _reading_fault(err)
+            reason = None if unread is DigestFault.MISSING else err.reason
+            return ReadDigest(location, unread, reason=reason)
         digest = parse_digest(content)
         if digest is None:
             return ReadDigest(location, DigestFault.INVALID_FORMAT)
@@ -116,9 +116,9 @@ class DigestReader:
         return ReadDigest(location, fault, digest, places)
 
     def _signature_fault(
-        self, digest: DigestFile, metadata: Mapping[str, str], region: str, claimed: str | None
+        self, digest: DigestFile, metadata: Mapping[str, str], region: str, claimed: Sequence[str]
     ) -> DigestFault | None:
-        signatures = [given for given in (metadata.get("signature"), claimed) if given]
+        signatures = [given for given in (metadata.get("signature"), *claimed) if given]
         signed = signing_span(digest, parse_time(metadata.get("backfill-generation-timestamp")))
         keys = self.keys.in_use(region, signed) if signatures else ()
         return signature_fault(digest, signatures, keys, signed)

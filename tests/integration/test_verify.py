@@ -167,7 +167,7 @@ def test_what_was_done_to_a_trail_is_shown_and_nothing_of_it_is_interpreted(
     assert "\x1b" not in answer.stdout
     assert "\\x1b[31m[bold]copy" in answer.stdout
     assert "3 of 4" in answer.stdout
-    assert "1 log files are of a time that no digest file covers" in answer.stdout
+    assert "log files of a time that no digest file covers: 1" in answer.stdout
     assert "Not kept in the ledger" in answer.stderr
 
 

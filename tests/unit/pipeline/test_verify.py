@@ -229,6 +229,20 @@ def test_a_signature_is_known_from_the_digest_file_after(trail: Delivery) -> Non
     assert (found.gaps, found.failed, len(found.logs)) == ([], 1, 6)
 
 
+def test_a_forged_digest_file_in_between_hides_nothing(trail: Delivery) -> None:
+    """It claims another signature of the one before it."""
+    for key in trail.digests[:-1]:
+        trail.metadata[key] = {}
+    forged = trail.digests[2].replace("T143649Z", "T143000Z")
+    trail.objects[forged] = trail.objects[trail.digests[2]]
+    name, signature = trail.digests[2].encode(), b'"previousDigestSignature":"'
+    trail.rewrite(forged, b'"digestS3Object":"' + name, b'"digestS3Object":"' + forged.encode())
+    trail.rewrite(forged, signature, signature + b"00")
+    found = verified(trail)
+    assert found.faults == {at(forged): DigestFault.NO_SIGNATURE}
+    assert (found.gaps, len(found.logs)) == ([], 8)
+
+
 def test_a_digest_file_that_is_none_is_told(trail: Delivery) -> None:
     first, second, third, last = trail.digests
     trail.objects[first] += b"trailing"
