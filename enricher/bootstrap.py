@@ -16,6 +16,7 @@ from enricher.errors import ConfigurationError
 from enricher.pipeline.digestreading import DigestReader
 from enricher.pipeline.discover import DiscoverServices
 from enricher.pipeline.ingest import IngestServices
+from enricher.pipeline.intake import Intake
 from enricher.pipeline.locations import SCHEME
 from enricher.pipeline.reenrich import EnrichServices
 from enricher.pipeline.verify import VerifyServices
@@ -131,6 +132,11 @@ class Container:
         return CeleryTaskQueue(self.celery, self.redis)
 
     @cached_property
+    def intake(self) -> Intake:
+        """Where log files are handed over to be ingested."""
+        return Intake(ledger=self.index, queue=self.queue, clock=SystemClock())
+
+    @cached_property
     def ingesting(self) -> IngestServices:
         """What ingesting a log file needs."""
         return IngestServices(
@@ -184,7 +190,7 @@ class Container:
         return DiscoverServices(
             listing=self.s3,
             checkpoints=RedisCheckpoints(self.redis),
-            queue=self.queue,
+            intake=self.intake,
             clock=SystemClock(),
         )
 
@@ -237,7 +243,7 @@ class Container:
         return WatchServices(
             messages=SqsMessages(queue_url, self.aws),
             quarantine=self.index,
-            queue=self.queue,
+            intake=self.intake,
             clock=SystemClock(),
             pause=time.sleep,
         )

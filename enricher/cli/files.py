@@ -13,7 +13,7 @@ from enricher.cli.shown import err, out, text
 
 def files(
     status: Annotated[
-        str | None, typer.Option(help="Only these: ingested, failed, skipped or missing.")
+        str | None, typer.Option(help="Only these: queued, ingested, failed, skipped or missing.")
     ] = None,
     most: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 100,
 ) -> None:

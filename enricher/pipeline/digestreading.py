@@ -15,7 +15,7 @@ from enricher.pipeline.findings import LogFinding, LogStatus
 from enricher.pipeline.ports import LogFileSource
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from enricher.cloudtrail.digest import DigestedLog, DigestFile, PublicKey, Span
     from enricher.pipeline.digestplaces import Places
@@ -99,7 +99,7 @@ class DigestReader:
             claimed: Signatures that digest files after it say it has.
         """
         try:
-            content = inflate(self.source.read(location), limit=self.inflated_bytes)
+            content = b"".join(self._content(location))
             metadata = self.source.metadata(location)
         except LogFileError as err:
             unread = _reading_fault(err)
@@ -127,17 +127,22 @@ class DigestReader:
         """Read a log file and compare it with what a valid digest file says."""
         assert digest.places is not None, "a valid digest file is in its place"  # noqa: S101
         location = digest.places.location(log.place)
+        content = hashlib.sha256()
         try:
-            content = inflate(self.source.read(location), limit=self.inflated_bytes)
+            for piece in self._content(location):
+                content.update(piece)
         except LogFileError as err:
             status = _status(err)
             reason = err.reason if status is LogStatus.UNREADABLE else None
             return LogFinding(
                 location=location, status=status, digest=digest.location, reason=reason
             )
-        same = hashlib.sha256(content).hexdigest() == log.sha256
+        same = content.hexdigest() == log.sha256
         status = LogStatus.VALID if same else LogStatus.CHANGED
         return LogFinding(location=location, status=status, digest=digest.location)
+
+    def _content(self, location: str) -> Iterator[bytes]:
+        return inflate(self.source.read(location), limit=self.inflated_bytes)
 
 
 def _reading_fault(err: LogFileError) -> DigestFault:

@@ -2,7 +2,7 @@
 
 Each chain of digest files (account, region, trail) is followed from its newest back to its oldest,
 as each names the one before it. Of one region at a time, the names of its digest files and a short
-hash of each log file's name are held in memory; of what the files hold, one file for each reader.
+hash of each log file's name are held in memory; of what log files hold, a piece for each reader.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ class _Region:
 
 def _listed(location: str, selection: Selection, services: VerifyServices) -> Iterator[str]:
     for page in services.listing.list_log_files(location, selection, lambda _scope, _folder: None):
-        yield from page.logs
+        yield from (log.location for log in page.logs)
 
 
 def _folder(location: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from enricher.cloudtrail.logfile import FileKind, kind_of
 from enricher.errors import LogFileError
 from enricher.pipeline.discover import ListedPage
+from enricher.pipeline.ports import LogFileStat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -23,11 +24,11 @@ class Found:
     """What lies below some paths.
 
     Attributes:
-        logs: Absolute paths of log files, sorted by path.
+        logs: Log files by absolute path, sorted by it.
         skipped: Why each other file is left out: path → reason.
     """
 
-    logs: list[str] = field(default_factory=list)
+    logs: dict[str, LogFileStat] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
 
 
@@ -49,7 +50,7 @@ def find_log_files(paths: Iterable[Path], wanted: FileKind = FileKind.LOG) -> Fo
             _sort_in(path, found, wanted, named=True)
         else:
             raise FileNotFoundError(path)
-    found.logs = sorted(dict.fromkeys(found.logs))
+    found.logs = dict(sorted(found.logs.items()))
     return found
 
 
@@ -70,7 +71,7 @@ def _sort_in(path: Path, found: Found, wanted: FileKind, *, named: bool) -> None
     location = str(path.resolve())
     kind = kind_of(location)
     if kind is wanted or (named and kind is FileKind.OTHER):
-        found.logs.append(location)
+        found.logs[location] = LogFileStat(location=location, size_bytes=path.stat().st_size)
     else:
         found.skipped[location] = f"{kind.value}-file" if kind is not FileKind.OTHER else "not-json"
 
@@ -106,5 +107,5 @@ class DirectoryLogFiles:
             raise LogFileError("file-missing") from err
         refusals = {log: selection.refusal(log) for log in found.logs}
         refused = {log: reason for log, reason in refusals.items() if reason}
-        logs = [log for log in found.logs if log not in refused]
+        logs = [stat for log, stat in found.logs.items() if log not in refused]
         yield ListedPage(logs=logs, skipped={**found.skipped, **refused})

@@ -14,10 +14,11 @@ from enricher.identity.evidence import Loaded
 from enricher.identity.facts import Naming, supersedes
 from enricher.pipeline.dependence import depends
 from enricher.pipeline.discover import ListedPage
-from enricher.pipeline.ledger import NOT_INGESTED, digest_entry, promised_entry
+from enricher.pipeline.ledger import FileStatus, digest_entry, promised_entry
 from enricher.pipeline.locations import without_version
 from enricher.pipeline.ports import (
     IngestedFile,
+    LogFileStat,
     StoredEvent,
     WriteResult,
     Written,
@@ -43,6 +44,7 @@ class MemoryEvidenceStore:
     def __init__(self) -> None:
         self._facts: dict[str, dict[str, Fact]] = {}
         self._versions: dict[str, int] = {}
+        self._unsent: dict[str, int] = {}
         self.waiting: set[str] = set()
 
     def publish(self, keyed: Iterable[Keyed]) -> set[str]:
@@ -57,7 +59,16 @@ class MemoryEvidenceStore:
             superseded = old is not None and not isinstance(fact, Naming)
             if key in self.waiting or len(known) > 1 or superseded:
                 woken.add(key)
+                self._unsent[key] = self._versions[key]
         return woken
+
+    def unsent(self) -> dict[str, int]:
+        return dict(self._unsent)
+
+    def sent(self, woken: Mapping[str, int]) -> None:
+        for key, version in woken.items():
+            if self._unsent.get(key) == version:
+                del self._unsent[key]
 
     def read(self, keys: Sequence[str]) -> list[Loaded]:
         return [
@@ -111,15 +122,16 @@ class MemoryEventIndex:
             ]
         )
 
-    def not_enriched(self, location: str | None = None) -> Iterator[StoredEvent]:
-        return iter(
-            [
-                event
-                for event in self.events.values()
-                if "origin" not in event.source["enriched"]
-                and location in (None, event.source["enriched"].get("file"))
-            ]
-        )
+    def not_enriched(self) -> Iterator[StoredEvent]:
+        return iter([e for e in self.events.values() if "origin" not in e.source["enriched"]])
+
+    def of_file(self, location: str) -> Iterator[StoredEvent]:
+        events = self.events.values()
+        return iter([e for e in events if e.source["enriched"].get("file") == location])
+
+    def stored(self, documents: Sequence[Document]) -> Iterator[StoredEvent]:
+        ids = [document.id for document in documents]
+        return iter([self.events[_id] for _id in ids if _id in self.events])
 
     def every(self) -> Iterator[StoredEvent]:
         return iter(list(self.events.values()))
@@ -141,18 +153,29 @@ class MemoryEventIndex:
     def quarantine(self, entries: Sequence[QuarantineEntry]) -> None:
         self.quarantine_entries.update({entry.id: entry for entry in entries})
 
-    def save_file(self, location: str, entry: Mapping[str, Any]) -> None:
-        self.files[location] = dict(entry)
+    def save_files(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        for entry in entries:
+            self.files.setdefault(entry["location"], {}).update(entry)
 
     def file(self, location: str) -> dict[str, Any] | None:
         return self.files.get(location)
+
+    def still_queued(self, before: datetime) -> Iterator[dict[str, Any]]:
+        return iter(
+            [
+                entry
+                for entry in self.files.values()
+                if entry["status"] == FileStatus.QUEUED
+                and (parse_time(entry["queued_at"]) or before) < before
+            ]
+        )
 
     def save_digests(self, files: Sequence[DigestedFile]) -> list[IngestedFile]:
         ingested = []
         for file in files:
             own = [one for one in self.files if without_version(one) == file.location]
             versions = [one for one in own if one != file.location]
-            if versions and self.files.get(file.location, {}).get("status") == NOT_INGESTED:
+            if versions and self.files.get(file.location, {}).get("status") == FileStatus.MISSING:
                 del self.files[file.location]
             elif not own:
                 self.files[file.location] = promised_entry(file)
@@ -161,7 +184,7 @@ class MemoryEventIndex:
                 if entry is None:
                     continue
                 entry["digest"] = digest_entry(file)
-                if entry.get("status") != NOT_INGESTED:
+                if entry.get("status") != FileStatus.MISSING:
                     ingested.append(IngestedFile(one, file.location, entry.get("content_sha256")))
         return ingested
 
@@ -178,7 +201,7 @@ class MemoryEventIndex:
         versioned = without_version(location) != location
         if versioned and location in self.files and "digest" in promised:
             self.files[location]["digest"] = promised["digest"]
-            if promised.get("status") == NOT_INGESTED:
+            if promised.get("status") == FileStatus.MISSING:
                 del self.files[without_version(location)]
 
     def mark_integrity(self, locations: Sequence[str], integrity: str) -> int:
@@ -218,7 +241,7 @@ class MemoryLogFiles:
         below = sorted(one for one in self._files if one.startswith(location))
         for one in below:
             if kind_of(one) is selection.kind and selection.refusal(one) is None:
-                yield ListedPage(logs=[one])
+                yield ListedPage(logs=[LogFileStat(location=one)])
 
     def read(self, location: str) -> Iterator[bytes]:
         if location not in self._files:
@@ -241,12 +264,19 @@ class MemoryTaskQueue:
     """Work that was asked for, to be taken by hand."""
 
     def __init__(self) -> None:
-        self.locations: list[tuple[str, str]] = []
+        self.groups: list[tuple[list[str], str]] = []
         self.keys: list[list[str]] = []
         self.raw_files: list[str] = []
 
-    def ingest(self, location: str, run_id: str) -> None:
-        self.locations.append((location, run_id))
+    def ingest(self, locations: Sequence[str], run_id: str) -> None:
+        self.groups.append((list(locations), run_id))
+
+    def ingesting(self) -> int:
+        return len(self.groups)
+
+    @property
+    def locations(self) -> list[tuple[str, str]]:
+        return [(location, run_id) for group, run_id in self.groups for location in group]
 
     def enrich_again(self, keys: Sequence[str]) -> None:
         self.keys.append(list(keys))
@@ -261,12 +291,14 @@ class MemoryAttempts:
     def __init__(self) -> None:
         self.begun: dict[str, int] = {}
 
-    def begin(self, location: str) -> int:
-        self.begun[location] = self.begun.get(location, 0) + 1
-        return self.begun[location]
+    def begin(self, locations: Sequence[str]) -> list[int]:
+        for location in locations:
+            self.begun[location] = self.begun.get(location, 0) + 1
+        return [self.begun[location] for location in locations]
 
-    def end(self, location: str) -> None:
-        self.begun.pop(location, None)
+    def end(self, locations: Sequence[str]) -> None:
+        for location in locations:
+            self.begun.pop(location, None)
 
 
 class SystemClock:

@@ -91,7 +91,7 @@ def ingest(
     index.create(documents)
     hashed = {"content_sha256": sha256} if sha256 else {}
     entry = {"location": location, "status": "ingested", "records": len(names), **hashed}
-    index.save_file(location, entry)
+    index.save_files([entry])
 
 
 def integrity(index: EventIndex) -> dict[str, Any]:
