@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from enricher.pipeline.ports import DigestStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from enricher.pipeline.ports import DigestedFile, DigestLedger, IngestedFile
 
@@ -37,30 +37,33 @@ def integrity_of(expected_sha256: str | None, sha256: str) -> Integrity | None:
     return Integrity.VALID if sha256 == expected_sha256 else Integrity.CHANGED
 
 
-def mark_late(location: str, sha256: str, said: Integrity | None, ledger: DigestLedger) -> None:
-    """Look once more, after a log file's events and its ledger entry are written.
+def mark_late(
+    read: Mapping[str, str], said: Mapping[str, Integrity | None], ledger: DigestLedger
+) -> None:
+    """Look once more, after log files' events and their ledger entries are written.
 
     Args:
-        location: The log file's.
-        sha256: Of its gunzipped content.
-        said: What its events were written with.
-        ledger: Where a digest file may have been noted in the meantime.
+        read: Of each log file's gunzipped content the SHA-256, by location.
+        said: What its events were written with; nothing where that was not known by then.
+        ledger: Where digest files may have been noted in the meantime.
     """
-    ledger.adopt_digest(location)
-    integrity = integrity_of(ledger.digests_of([location]).get(location), sha256)
-    if integrity is not None and integrity is not said:
-        ledger.mark_integrity([location], integrity)
+    for location in read:
+        ledger.adopt_digest(location)
+    expected = ledger.digests_of(list(read))
+    found = {one: integrity_of(expected.get(one), sha256) for one, sha256 in read.items()}
+    _mark({one: word for one, word in found.items() if word is not said.get(one)}, ledger)
 
 
 def keep(files: Sequence[DigestedFile], ledger: DigestLedger) -> None:
     """Save what valid digest files say, and mark the events of what was ingested before."""
     by_location = {file.location: file for file in files}
-    marks: dict[Integrity, list[str]] = {Integrity.VALID: [], Integrity.CHANGED: []}
-    for ingested in ledger.save_digests(files):
-        integrity = _of_ingested(ingested, by_location[ingested.of])
-        if integrity is not None:
-            marks[integrity].append(ingested.location)
-    for integrity, locations in marks.items():
+    ingested = ledger.save_digests(files)
+    _mark({one.location: _of_ingested(one, by_location[one.of]) for one in ingested}, ledger)
+
+
+def _mark(found: Mapping[str, Integrity | None], ledger: DigestLedger) -> None:
+    for integrity in Integrity:
+        locations = [location for location, word in found.items() if word is integrity]
         if locations:
             ledger.mark_integrity(locations, integrity)
 

@@ -243,12 +243,12 @@ def test_a_log_file_that_is_ingested_after_it_was_verified_is_marked(
 ) -> None:
     """The digest file was noted while the log file's events were being written."""
     ingest(index, location, WRONG, "1")
-    mark_late(location, WRONG, None, index)
+    mark_late({location: WRONG}, {}, index)
     assert integrity(index) == {"1": None}
     index.save_digests([digested()])
-    mark_late(location, WRONG, None, index)
+    mark_late({location: WRONG}, {}, index)
     assert integrity(index) == {"1": "changed"}
-    mark_late(location, RIGHT, Integrity.VALID, index)
+    mark_late({location: RIGHT}, {location: Integrity.VALID}, index)
     assert integrity(index) == {"1": "changed"}, "they were written saying so"
 
 
