@@ -24,7 +24,7 @@ _GROUP_BYTES = 256 << 10  # compressed: some 2,000 records
 _GROUP_FILES = 64
 _UNKNOWN_BYTES = _GROUP_BYTES // 8
 # Between noting a file and queueing it; what is older and not in the queue is lost.
-_SENDING = timedelta(minutes=1)
+_SENDING = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

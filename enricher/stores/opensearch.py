@@ -23,6 +23,7 @@ from enricher.stores.opensearch_client import (
     SERVER_ERROR,
     TRIES,
     bulk,
+    check_not_blocked,
     parts,
     pause_before,
     translated,
@@ -190,6 +191,7 @@ class OpenSearchEventIndex(OpenSearchLedger):
             else:
                 raise UnavailableError("OpenSearch is overloaded: it kept refusing rewrites")
             for item in items:
+                check_not_blocked(item)
                 if item["status"] not in (OK, CREATED, CONFLICT):
                     raise ConfigurationError(
                         "OpenSearch refuses an enrichment: "
@@ -317,8 +319,7 @@ def _result(item: Mapping[str, Any]) -> WriteResult | None:
         return None
     error = item.get("error", {})
     cause = error.get("caused_by") or error
-    if error.get("type") in ("index_closed_exception", "cluster_block_exception"):
-        raise UnavailableError(f"OpenSearch cannot write now: {error['type']}")
+    check_not_blocked(item)
     if error.get("type") == "index_not_found_exception":
         raise ConfigurationError("an events index is missing; run `enricher install`")
     return WriteResult(Written.REFUSED, cause.get("type", "refused"), _where(error))

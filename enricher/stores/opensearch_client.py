@@ -19,11 +19,13 @@ from opensearchpy.exceptions import ConnectionError as ClientConnectionError
 from enricher.errors import ConfigurationError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from opensearchpy import OpenSearch
 
 OK, CREATED, MISSING, CONFLICT, SERVER_ERROR = 200, 201, 404, 409, 500
+# Somebody lifts the block or opens the index, and then the same request succeeds.
+BLOCKED = frozenset({"cluster_block_exception", "index_closed_exception"})
 OVERLOADED = frozenset({429, 502, 503, 504})
 TRIES = 6
 _FIRST_PAUSE_SECONDS = 0.25
@@ -73,14 +75,33 @@ def translated() -> Iterator[None]:
         yield
     except (ClientConnectionError, ConnectionTimeout) as err:
         raise UnavailableError(f"OpenSearch does not answer: {type(err).__name__}") from err
-    except (AuthenticationException, AuthorizationException) as err:
-        raise ConfigurationError(
-            "OpenSearch refuses these credentials: set ENRICHER_OPENSEARCH__USERNAME and "
-            "ENRICHER_OPENSEARCH__PASSWORD"
-        ) from err
+    except AuthorizationException as err:
+        if err.error in BLOCKED:
+            raise UnavailableError(f"OpenSearch cannot write now: {err.error}") from err
+        raise _refused() from err
+    except AuthenticationException as err:
+        raise _refused() from err
     except NotFoundError:
         raise
     except TransportError as err:
         if err.status_code in OVERLOADED:
             raise UnavailableError(f"OpenSearch is overloaded: {err.status_code}") from err
         raise
+
+
+def _refused() -> ConfigurationError:
+    return ConfigurationError(
+        "OpenSearch refuses these credentials: set ENRICHER_OPENSEARCH__USERNAME and "
+        "ENRICHER_OPENSEARCH__PASSWORD"
+    )
+
+
+def check_not_blocked(item: Mapping[str, Any]) -> None:
+    """Look at one answer of a bulk request.
+
+    Raises:
+        UnavailableError: If nothing can be written now: a disk is full, an index is closed.
+    """
+    kind = item.get("error", {}).get("type")
+    if kind in BLOCKED:
+        raise UnavailableError(f"OpenSearch cannot write now: {kind}")

@@ -12,6 +12,7 @@ from enricher.pipeline.ledger import FileStatus, digest_entry, promised_entry
 from enricher.pipeline.locations import SCHEME, without_version
 from enricher.pipeline.ports import IngestedFile
 from enricher.stores.opensearch_client import (
+    BLOCKED,
     CREATED,
     MISSING,
     OK,
@@ -103,6 +104,8 @@ class OpenSearchDigests:
             else:
                 raise UnavailableError("OpenSearch is overloaded: it kept refusing the ledger")
             for item in items:
+                if item.get("error", {}).get("type") in BLOCKED:
+                    raise UnavailableError(f"OpenSearch cannot write now: {item['error']['type']}")
                 if item["status"] not in (OK, CREATED, MISSING):
                     raise ConfigurationError(
                         f"OpenSearch refuses a ledger entry: {item['error']['type']}; "

@@ -16,6 +16,7 @@ from enricher.stores.opensearch_client import (
     OK,
     TRIES,
     bulk,
+    check_not_blocked,
     parts,
     pause_before,
     translated,
@@ -88,6 +89,8 @@ class OpenSearchLedger(OpenSearchDigests):
         for attempt in range(TRIES):
             pause_before(attempt)
             items = [one for item in bulk(self._client, lines) for one in item.values()]
+            for item in items:
+                check_not_blocked(item)
             if all(item["status"] in (OK, CREATED) for item in items):
                 return
         raise UnavailableError("OpenSearch does not take what is to be kept for the record")

@@ -26,7 +26,7 @@ ENRICH_QUEUE = "enricher.enrich"
 _IN_HAND = "unacked"  # where kombu keeps messages until they are acknowledged
 _KEYS_PER_TASK = 500
 _ORPHANS_PING = timedelta(seconds=2)
-_GRACE = timedelta(minutes=15)
+_GRACE = timedelta(seconds=10)
 _ATTEMPTS_KEPT = timedelta(days=1)
 
 
@@ -46,7 +46,7 @@ def make_celery(
         # Redis hands a task out again when it was not acknowledged for this long; it must outlast
         # the longest task, or long files would be ingested twice at the same time.
         broker_transport_options={
-            "visibility_timeout": int((time_limit + _GRACE).total_seconds()),
+            "visibility_timeout": int((time_limit * 1.2 + _GRACE).total_seconds()),
         },
         task_time_limit=int(time_limit.total_seconds()),
         # The soft limit comes first and lets the task fail in order, with its connections closed.

@@ -70,5 +70,5 @@ def test_what_is_just_being_queued_is_not_lost() -> None:
     house = House()
     house.intake.take(stats(1), "run")
     house.queue.groups.clear()
-    house.clock.at += timedelta(seconds=30)
+    house.clock.at += timedelta(seconds=5)
     assert house.intake.take_lost() == 0
