@@ -12,13 +12,13 @@ from enricher.pipeline.ledger import FileStatus, digest_entry, promised_entry
 from enricher.pipeline.locations import SCHEME, without_version
 from enricher.pipeline.ports import IngestedFile
 from enricher.stores.opensearch_client import (
-    BLOCKED,
     CREATED,
     MISSING,
     OK,
     OVERLOADED,
     TRIES,
     bulk,
+    check_not_blocked,
     parts,
     pause_before,
     translated,
@@ -104,8 +104,7 @@ class OpenSearchDigests:
             else:
                 raise UnavailableError("OpenSearch is overloaded: it kept refusing the ledger")
             for item in items:
-                if item.get("error", {}).get("type") in BLOCKED:
-                    raise UnavailableError(f"OpenSearch cannot write now: {item['error']['type']}")
+                check_not_blocked(item)
                 if item["status"] not in (OK, CREATED, MISSING):
                     raise ConfigurationError(
                         f"OpenSearch refuses a ledger entry: {item['error']['type']}; "
