@@ -13,15 +13,19 @@ from opensearchpy import OpenSearch
 from pydantic import ValidationError
 
 from enricher.errors import ConfigurationError
+from enricher.pipeline.digestreading import DigestReader
 from enricher.pipeline.discover import DiscoverServices
 from enricher.pipeline.ingest import IngestServices
 from enricher.pipeline.intake import Intake
+from enricher.pipeline.locations import SCHEME
 from enricher.pipeline.reenrich import EnrichServices
+from enricher.pipeline.verify import VerifyServices
 from enricher.pipeline.watch import WatchServices
 from enricher.settings import Settings, setting_names
 from enricher.stack import Endpoints, Stack
 from enricher.stack import StackSettings as StackParameters
 from enricher.stores.checkpoints import RedisCheckpoints
+from enricher.stores.digest_keys import FilePublicKeys, read_signatures
 from enricher.stores.directory import DirectoryLogFiles
 from enricher.stores.memory import SystemClock
 from enricher.stores.opensearch import OpenSearchEventIndex
@@ -31,9 +35,12 @@ from enricher.stores.task_queue import CeleryTaskQueue, RedisAttempts, make_cele
 
 if TYPE_CHECKING:
     from datetime import timedelta
+    from pathlib import Path
 
     from celery import Celery
 
+    from enricher.pipeline.digestreading import PublicKeys
+    from enricher.pipeline.ports import DigestLedger
     from enricher.stores.aws import AwsAccess
     from enricher.stores.s3 import S3LogFiles
 
@@ -197,6 +204,48 @@ class Container:
             intake=self.intake,
             clock=SystemClock(),
         )
+
+    def verifying(
+        self,
+        location: str,
+        *,
+        public_keys: Path | None,
+        signatures: Path | None,
+        copied: bool,
+        ledger: DigestLedger | None,
+    ) -> VerifyServices:
+        """What validating the digest files below a location needs; servers only with a ledger.
+
+        Raises:
+            ConfigurationError: If a file that is named does not hold what it should.
+        """
+        source = self.s3 if location.startswith(SCHEME) else DirectoryLogFiles()
+        return VerifyServices(
+            listing=source,
+            reader=DigestReader(
+                source=source,
+                keys=FilePublicKeys(public_keys) if public_keys else self.public_keys,
+                inflated_bytes=int(self.settings.input.inflated_bytes),
+                copied=copied,
+                beside=read_signatures(signatures) if signatures else {},
+            ),
+            clock=SystemClock(),
+            ledger=ledger,
+        )
+
+    @cached_property
+    def public_keys(self) -> PublicKeys:
+        """CloudTrail's public keys, asked of AWS."""
+        from enricher.stores.cloudtrail_keys import CloudTrailPublicKeys  # noqa: PLC0415
+
+        return CloudTrailPublicKeys(self.aws)
+
+    def has_servers(self) -> bool:
+        """Say whether servers are named or the embedded ones are up."""
+        try:
+            return bool(self.endpoints)
+        except ConfigurationError:
+            return False
 
     def watching(self, queue_url: str) -> WatchServices:
         """What watching a queue of notifications needs."""

@@ -18,6 +18,7 @@ from enricher.cli import (
     settings,
     stack,
     status,
+    verify,
     watch,
     who,
     worker,
@@ -36,6 +37,7 @@ cli.add_typer(stack.app, name="stack")
 cli.add_typer(quarantine.app, name="quarantine")
 cli.command("ingest")(ingest.ingest)
 cli.command("watch")(watch.watch_queue)
+cli.command("verify")(verify.verify_files)
 cli.command("who")(who.who)
 cli.command("explain")(explain.explain_files)
 cli.command("install")(install.install)

@@ -47,23 +47,33 @@ class Sources:
         return sources
 
 
-def selection(since: str | None, accounts: Iterable[str], regions: Iterable[str]) -> Selection:
+def selection(
+    since: str | None, accounts: Iterable[str], regions: Iterable[str], until: str | None = None
+) -> Selection:
     """Read the options that say which log files are wanted.
 
     Raises:
         typer.BadParameter: If one is misspelt: it would match nothing, and nobody would notice.
     """
-    try:
-        day = date.fromisoformat(since) if since else None
-    except ValueError as error:
-        raise typer.BadParameter("--since takes a date, e.g. 2026-03-02") from error
+    first, last = _day("--since", since), _day("--until", until)
+    if first and last and last < first:
+        raise typer.BadParameter("--until is before --since")
     for account in accounts:
         if not _ACCOUNT.fullmatch(account):
             raise typer.BadParameter("--account takes an account id: 12 digits")
     for region in regions:
         if not _REGION.fullmatch(region):
             raise typer.BadParameter("--region takes a region's name, e.g. eu-west-1")
-    return Selection(since=day, accounts=frozenset(accounts), regions=frozenset(regions))
+    return Selection(
+        since=first, until=last, accounts=frozenset(accounts), regions=frozenset(regions)
+    )
+
+
+def _day(option: str, value: str | None) -> date | None:
+    try:
+        return date.fromisoformat(value) if value else None
+    except ValueError as error:
+        raise typer.BadParameter(f"{option} takes a date, e.g. 2026-03-02") from error
 
 
 def queue_all(

@@ -3,6 +3,7 @@
 References:
     - CloudTrail User Guide, "Finding your CloudTrail log files" and "CloudTrail log file names".
     - identity.md §8.2: ``[prefix/]AWSLogs/[o-<orgid>/]<account>/CloudTrail/<region>/<Y>/<M>/<D>/…``
+    - identity.md §8.4: digest files lie in ``CloudTrail-Digest`` beside it.
 """
 
 from __future__ import annotations
@@ -33,11 +34,19 @@ _KINDS = (
     (FileKind.INSIGHT, "CloudTrail-Insight"),
 )
 _LAYOUT = re.compile(
-    r"AWSLogs/(?:(?P<organization>o-[a-z0-9]+)/)?(?P<account>\d{12})/CloudTrail/(?P<region>[a-z0-9-]+)/"
+    r"AWSLogs/(?:(?P<organization>o-[a-z0-9]+)/)?(?P<account>\d{12})/CloudTrail(?:-Digest)?/"
+    r"(?P<region>[a-z0-9-]+)/"
 )
 _NAME = (
     re.compile(  # e.g. 123456789012_CloudTrail_us-east-1_20230710T1205Z_1dM7GQM67kudSyGD.json.gz
         r"(?P<account>\d{12})_CloudTrail_(?P<region>[a-z0-9-]+)[_-](?P<time>\d{8}T\d{4})Z?(?:_|\.)"
+    )
+)
+_DIGEST_NAME = (
+    re.compile(  # …_CloudTrail-Digest_us-east-1_a_trail_eu-west-1_20230710T105000Z.json.gz
+        r"(?P<account>\d{12})_CloudTrail-Digest_(?P<region>[a-z0-9-]+)_"
+        r"(?P<trail>.+)_(?P<home>[a-z0-9-]+)_"
+        r"(?P<time>\d{8}T\d{6})Z(?P<backfill>_backfill)?\.json\.gz"
     )
 )
 
@@ -56,6 +65,23 @@ class LogFileName:
     delivered_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestChainName:
+    """What a digest file's name says of the chain that it is a part of.
+
+    Attributes:
+        trail: Its name; in one folder there may be the digest files of several trails.
+        home_region: The trail's own region.
+        backfill: Made later for what was missed; a chain by itself.
+    """
+
+    account_id: str
+    region: str
+    trail: str
+    home_region: str
+    backfill: bool
+
+
 def kind_of(path: str) -> FileKind:
     """Tell log files from digest files, Insight files and everything else, by the path."""
     for kind, word in _KINDS:
@@ -70,14 +96,32 @@ def says_gzip(path: str) -> bool | None:
 
 
 def parse_path(path: str) -> LogFileName:
-    """Read account, region and delivery time from a path or key, as far as it tells them."""
-    layout, name = _LAYOUT.search(path), _NAME.search(path.rpartition("/")[2])
-    time = f"{name['time']}00Z" if name else None
+    """Read account, region and delivery time from a path or key, as far as it tells them.
+
+    The time in a digest file's name is the end of what it covers.
+    """
+    file = path.rpartition("/")[2]
+    layout, name = _LAYOUT.search(path), _NAME.search(file) or _DIGEST_NAME.fullmatch(file)
+    time = f"{name['time']:0<15}Z" if name else None
     return LogFileName(
         organization_id=layout["organization"] if layout else None,
         account_id=_group(layout, name, "account"),
         region=_group(layout, name, "region"),
         delivered_at=parse_time(time) if time else None,
+    )
+
+
+def parse_digest_path(path: str) -> DigestChainName | None:
+    """Read which chain a digest file belongs to; None where the name is not a digest file's."""
+    name = _DIGEST_NAME.fullmatch(path.rpartition("/")[2])
+    if name is None:
+        return None
+    return DigestChainName(
+        account_id=name["account"],
+        region=name["region"],
+        trail=name["trail"],
+        home_region=name["home"],
+        backfill=bool(name["backfill"]),
     )
 
 

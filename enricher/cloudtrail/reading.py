@@ -18,7 +18,7 @@ from enricher.cloudtrail import codec
 from enricher.errors import LogFileError, RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from enricher.cloudtrail.codec import JsonObject
 
@@ -89,6 +89,7 @@ def read_log_file(
     *,
     expect_gzip: bool | None = None,
     whole_bytes: int = WHOLE_BYTES,
+    seen: Callable[[bytes], object] | None = None,
 ) -> Iterator[tuple[int, JsonObject] | RefusedRecord]:
     """Give a log file's records with their positions, and what is none, in order.
 
@@ -99,17 +100,26 @@ def read_log_file(
         limits: What it may hold.
         expect_gzip: Whether the name says gzip; None decides by the content alone.
         whole_bytes: Inflated size up to which a file is parsed in one go.
+        seen: Told every piece of the inflated content, in order, e.g. to hash it.
 
     Raises:
         LogFileError: As `inflate` and `parse_log_file`.
     """
     inflated = inflate(chunks, limit=limits.inflated_bytes, expect_gzip=expect_gzip)
+    if seen is not None:
+        inflated = _shown(inflated, seen)
     head = bytearray()
     for chunk in inflated:
         head += chunk
         if len(head) > whole_bytes:
             return _streamed(bytes(head), inflated, limits)
     return iter(parse_log_file(bytes(head), limits).pieces)
+
+
+def _shown(pieces: Iterator[bytes], seen: Callable[[bytes], object]) -> Iterator[bytes]:
+    for piece in pieces:
+        seen(piece)
+        yield piece
 
 
 def inflate(

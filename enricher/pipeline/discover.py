@@ -11,7 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from enricher.cloudtrail.logfile import parse_path
+from enricher.cloudtrail.logfile import FileKind, parse_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 # A log file's name tells its delivery only roughly, and files of one time sort at random. Those
 # named within this time before a listing may have appeared after it, and are listed again.
 STILL_ARRIVING = timedelta(hours=1)
-_LOG_FOLDER = "CloudTrail"
-_SKIPPED_FOLDERS = {
-    "CloudTrail-Digest": "digest-folder",
-    "CloudTrail-Insight": "insight-folder",
+_FOLDERS = {
+    "CloudTrail": FileKind.LOG,
+    "CloudTrail-Digest": FileKind.DIGEST,
+    "CloudTrail-Insight": FileKind.INSIGHT,
 }
 _ACCOUNT_DIGITS = 12
 
@@ -38,13 +38,17 @@ class Selection:
     Attributes:
         since: The first day of delivery, UTC. It holds all events from that day on, for none is
             delivered before it happens.
+        until: The last day of delivery, UTC.
         accounts: Account ids; empty for all.
         regions: Region names; empty for all.
+        kind: Log files; or digest files, to validate the log files by them.
     """
 
     since: date | None = None
+    until: date | None = None
     accounts: frozenset[str] = frozenset()
     regions: frozenset[str] = frozenset()
+    kind: FileKind = FileKind.LOG
 
     def refusal(self, path: str) -> str | None:
         """Say why a log file is not wanted, by its path; None if it is."""
@@ -56,6 +60,8 @@ class Selection:
             return "region-not-selected" if name.region else "region-unknown"
         if self.since and (delivered_on is None or delivered_on < self.since):
             return "before-since" if delivered_on else "date-unknown"
+        if self.until and (delivered_on is None or delivered_on > self.until):
+            return "after-until" if delivered_on else "date-unknown"
         return None
 
 
@@ -262,8 +268,8 @@ def classify(folder: str, selection: Selection) -> Folder:
         refusal = "other-folder"
     elif account and selection.accounts and account not in selection.accounts:
         refusal = "account-not-selected"
-    elif what and what != _LOG_FOLDER:
-        refusal = _SKIPPED_FOLDERS.get(what, "other-service-folder")
+    elif what and _FOLDERS.get(what) is not selection.kind:
+        refusal = f"{_FOLDERS[what].value}-folder" if what in _FOLDERS else "other-service-folder"
     elif region and selection.regions and region not in selection.regions:
         refusal = "region-not-selected"
     if refusal or not region:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 EVENTS_PREFIX = "cloudtrail-events-"
 # What says when and whence, not what: left out when two enrichments are compared.
-VOLATILE = frozenset({"at", "file", "revision"})
+VOLATILE = frozenset({"at", "file", "integrity", "revision"})
 
 
 class Period(StrEnum):

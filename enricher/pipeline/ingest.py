@@ -19,6 +19,7 @@ from enricher.cloudtrail.record import Record
 from enricher.errors import LogFileError, RecordError, UnavailableError
 from enricher.pipeline.batch import enrich_batch, look_once_more, publish, state
 from enricher.pipeline.documents import index_name, new_document
+from enricher.pipeline.integrity import mark_integrity
 from enricher.pipeline.ledger import FileReport, FileStatus
 from enricher.pipeline.ports import Written
 from enricher.pipeline.reenrich import EnrichServices, enrich_stored
@@ -178,11 +179,13 @@ def _pieces(report: FileReport, services: IngestServices) -> Iterator[_Piece]:
     if report.attempts > MOST_ATTEMPTS:
         _fail(piece, "kills-its-worker", services)
     else:
+        content = hashlib.sha256()  # of what digest files hash: the gunzipped content
         try:
             for found in read_log_file(
                 _counted(report, services),
                 services.limits,
                 expect_gzip=says_gzip(report.location),
+                seen=content.update,
             ):
                 report.records += 1
                 _sort_in(piece, found, services)
@@ -191,6 +194,7 @@ def _pieces(report: FileReport, services: IngestServices) -> Iterator[_Piece]:
                     if report.status is FileStatus.FAILED:
                         return
                     piece = _Piece(report)
+            report.content_sha256 = content.hexdigest()
         except LogFileError as err:
             if err.reason == NOT_CLOUDTRAIL:
                 report.status, report.reason = FileStatus.SKIPPED, err.reason
@@ -249,6 +253,8 @@ def _write(batch: Sequence[_Piece], services: IngestServices) -> None:
     if done:
         now = services.clock.now()
         services.index.save_files([report.entry(now) for report in done])
+        read = {one.location: one.content_sha256 for one in done if one.content_sha256}
+        mark_integrity(read, services.index)
 
 
 def _write_records(

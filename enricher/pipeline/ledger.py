@@ -14,7 +14,7 @@ from enricher.cloudtrail.times import format_time
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from enricher.pipeline.ports import LogFileStat
+    from enricher.pipeline.ports import DigestedFile, LogFileStat
 
 
 class FileStatus(StrEnum):
@@ -24,6 +24,7 @@ class FileStatus(StrEnum):
     INGESTED = "ingested"
     FAILED = "failed"
     SKIPPED = "skipped"
+    MISSING = "missing"
 
 
 @dataclass(slots=True)
@@ -44,6 +45,7 @@ class FileReport:
     attempts: int = 1
     size_bytes: int = 0
     sha256: str | None = None
+    content_sha256: str | None = None
     records: int = 0
     indexed: int = 0
     duplicate: int = 0
@@ -73,6 +75,7 @@ class FileReport:
             "attempts": self.attempts,
             "size_bytes": self.size_bytes,
             "sha256": self.sha256,
+            "content_sha256": self.content_sha256,
             "records": self.records,
             "indexed": self.indexed,
             "duplicate": self.duplicate,
@@ -133,6 +136,29 @@ def failed_entry(location: str, run_id: str, reason: str, at: datetime) -> dict[
     report = FileReport(location=location, run_id=run_id, started_at=at)
     report.status, report.reason = FileStatus.FAILED, reason
     return report.entry(at)
+
+
+def promised_entry(file: DigestedFile) -> dict[str, Any]:
+    """Give the entry of a log file that a digest file names and that was never ingested.
+
+    Its reason says whether it is there to be ingested.
+    """
+    entry = {
+        **_named(file.location),
+        "status": FileStatus.MISSING,
+        "reason": "not-delivered" if file.status == "missing" else "not-ingested",
+    }
+    return {field: value for field, value in entry.items() if value is not None}
+
+
+def digest_entry(file: DigestedFile) -> dict[str, Any]:
+    """Give what a ledger entry has under ``digest``."""
+    return {
+        "status": file.status.value,
+        "file": file.digest,
+        "sha256": file.sha256,
+        "verified_at": format_time(file.verified_at),
+    }
 
 
 def _milliseconds(duration: timedelta) -> int:

@@ -44,3 +44,11 @@ class S3Location:
         if self.version_id:
             return f"{spelled}{_VERSION}{self.version_id}"
         return f"{spelled}{_VERSION}" if _VERSION in self.key else spelled
+
+
+def without_version(location: str) -> str:
+    """Give a location as digest files name it: the object, whatever its version; a path as is."""
+    if not location.startswith(SCHEME):
+        return location
+    where = S3Location.parse(location)
+    return str(S3Location(where.bucket, where.key))

@@ -198,8 +198,89 @@ class Ledger(Protocol):
         ...
 
 
-class EventIndex(Events, Ledger, Protocol):
+class DigestLedger(Protocol):
+    """What digest files say of log files, kept beside what became of them."""
+
+    def save_digests(self, files: Sequence[DigestedFile]) -> list[IngestedFile]:
+        """Keep what valid digest files say; nothing else of a ledger's entry is touched.
+
+        A file that was never ingested gets an entry with status ``missing``.
+
+        Returns:
+            Those of the files that were ingested, each version of them.
+        """
+        ...
+
+    def digests_of(self, locations: Sequence[str]) -> dict[str, str]:
+        """Give the hash that a valid digest file names, by location; without those of no digest.
+
+        A location that names a version has what is known of the object.
+        """
+        ...
+
+    def adopt_digest(self, location: str) -> None:
+        """Move what is known of an object to the entry of its version, now that it is ingested."""
+        ...
+
+    def mark_integrity(self, locations: Sequence[str], integrity: str) -> int:
+        """Set ``enriched.integrity`` of the events that these log files delivered.
+
+        It never undoes another writer's change, and is not undone by one.
+
+        Returns:
+            How many events said otherwise before.
+
+        Raises:
+            UnavailableError: If others keep rewriting the same events; it may be repeated.
+        """
+        ...
+
+
+class EventIndex(Events, Ledger, DigestLedger, Protocol):
     """Events, quarantine and ledger: all that is kept in OpenSearch."""
+
+
+class DigestStatus(StrEnum):
+    """What became of a log file that a valid digest file names, where it was delivered to."""
+
+    VALID = "valid"
+    CHANGED = "changed"
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestedFile:
+    """A log file that a valid digest file names.
+
+    Attributes:
+        location: Where it is, as it is ingested: a path, or ``s3://bucket/key``.
+        sha256: Of its gunzipped content, as the digest file has it.
+        status: What is there now.
+        digest: Location of the digest file.
+        verified_at: When that was seen, UTC.
+    """
+
+    location: str
+    sha256: str
+    status: DigestStatus
+    digest: str
+    verified_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IngestedFile:
+    """A log file that was ingested, as the ledger has it.
+
+    Attributes:
+        location: The ledger's; for a version of an object it names the version.
+        of: The same without the version: as digest files name it.
+        content_sha256: Of the gunzipped content that was ingested; None where it was not noted.
+    """
+
+    location: str
+    of: str
+    content_sha256: str | None
 
 
 class EvidenceStore(Protocol):

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 from enricher.cloudtrail.logfile import FileKind, kind_of
 from enricher.errors import LogFileError
+from enricher.pipeline.discover import ListedPage
 from enricher.pipeline.ports import LogFileStat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from enricher.pipeline.discover import Selection
 
 _CHUNK_BYTES = 1 << 20
 
@@ -29,8 +32,12 @@ class Found:
     skipped: dict[str, str] = field(default_factory=dict)
 
 
-def find_log_files(paths: Iterable[Path]) -> Found:
+def find_log_files(paths: Iterable[Path], wanted: FileKind = FileKind.LOG) -> Found:
     """Find log files in directories, recursively; a file that is named itself is taken as it is.
+
+    Args:
+        paths: Directories and files.
+        wanted: Which kind of file to take for log files; digest files are found this way too.
 
     Raises:
         FileNotFoundError: If a path does not exist.
@@ -38,16 +45,16 @@ def find_log_files(paths: Iterable[Path]) -> Found:
     found = Found()
     for path in paths:
         if path.is_dir():
-            _walk(path, found)
+            _walk(path, found, wanted)
         elif path.exists():
-            _sort_in(path, found, named=True)
+            _sort_in(path, found, wanted, named=True)
         else:
             raise FileNotFoundError(path)
     found.logs = dict(sorted(found.logs.items()))
     return found
 
 
-def _walk(directory: Path, found: Found) -> None:
+def _walk(directory: Path, found: Found, wanted: FileKind) -> None:
     try:
         children = sorted(directory.iterdir())
     except PermissionError:
@@ -55,22 +62,22 @@ def _walk(directory: Path, found: Found) -> None:
         return
     for child in children:
         if child.is_dir() and not child.is_symlink():
-            _walk(child, found)
+            _walk(child, found, wanted)
         elif child.is_file():
-            _sort_in(child, found, named=False)
+            _sort_in(child, found, wanted, named=False)
 
 
-def _sort_in(path: Path, found: Found, *, named: bool) -> None:
+def _sort_in(path: Path, found: Found, wanted: FileKind, *, named: bool) -> None:
     location = str(path.resolve())
     kind = kind_of(location)
-    if kind is FileKind.LOG or (named and kind is FileKind.OTHER):
+    if kind is wanted or (named and kind is FileKind.OTHER):
         found.logs[location] = LogFileStat(location=location, size_bytes=path.stat().st_size)
     else:
         found.skipped[location] = f"{kind.value}-file" if kind is not FileKind.OTHER else "not-json"
 
 
 class DirectoryLogFiles:
-    """Reads log files from disk; a location is an absolute path."""
+    """Reads and lists log files on disk; a location is an absolute path."""
 
     def read(self, location: str) -> Iterator[bytes]:
         """Give the file's bytes in pieces of 1 MiB."""
@@ -84,3 +91,21 @@ class DirectoryLogFiles:
             raise LogFileError("permission-denied") from err
         except OSError as err:
             raise LogFileError("file-unreadable") from err
+
+    def metadata(self, location: str) -> dict[str, str]:  # noqa: ARG002 - the port's
+        """Give nothing: a file on disk has no metadata of S3."""
+        return {}
+
+    def list_log_files(
+        self, location: str, selection: Selection, after: Callable[[str, str], str | None]
+    ) -> Iterator[ListedPage]:
+        """Give the log files below a directory as one page, sorted by path."""
+        del after  # a directory is read whole: there is nothing to resume
+        try:
+            found = find_log_files([Path(location)], selection.kind)
+        except FileNotFoundError as err:
+            raise LogFileError("file-missing") from err
+        refusals = {log: selection.refusal(log) for log in found.logs}
+        refused = {log: reason for log, reason in refusals.items() if reason}
+        logs = [stat for log, stat in found.logs.items() if log not in refused]
+        yield ListedPage(logs=logs, skipped={**found.skipped, **refused})

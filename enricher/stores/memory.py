@@ -7,23 +7,31 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail import codec
+from enricher.cloudtrail.logfile import kind_of
 from enricher.cloudtrail.times import parse_time
 from enricher.errors import LogFileError
 from enricher.identity.evidence import Loaded
 from enricher.identity.facts import Naming, supersedes
 from enricher.pipeline.dependence import depends
-from enricher.pipeline.ledger import FileStatus
+from enricher.pipeline.discover import ListedPage
+from enricher.pipeline.ledger import FileStatus, digest_entry, promised_entry
+from enricher.pipeline.locations import without_version
 from enricher.pipeline.ports import (
+    IngestedFile,
+    LogFileStat,
     StoredEvent,
     WriteResult,
     Written,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from enricher.cloudtrail.digest import PublicKey, Span
     from enricher.identity.facts import Fact, Keyed
+    from enricher.pipeline.discover import Selection
     from enricher.pipeline.ports import (
+        DigestedFile,
         Document,
         OriginChange,
         QuarantineEntry,
@@ -162,6 +170,50 @@ class MemoryEventIndex:
             ]
         )
 
+    def save_digests(self, files: Sequence[DigestedFile]) -> list[IngestedFile]:
+        ingested = []
+        for file in files:
+            own = [one for one in self.files if without_version(one) == file.location]
+            versions = [one for one in own if one != file.location]
+            if versions and self.files.get(file.location, {}).get("status") == FileStatus.MISSING:
+                del self.files[file.location]
+            elif not own:
+                self.files[file.location] = promised_entry(file)
+            for one in own or [file.location]:
+                entry = self.files.get(one)
+                if entry is None:
+                    continue
+                entry["digest"] = digest_entry(file)
+                if entry.get("status") != FileStatus.MISSING:
+                    ingested.append(IngestedFile(one, file.location, entry.get("content_sha256")))
+        return ingested
+
+    def digests_of(self, locations: Sequence[str]) -> dict[str, str]:
+        entries = {
+            one: self.files.get(one, {}).get("digest")
+            or self.files.get(without_version(one), {}).get("digest")
+            for one in locations
+        }
+        return {one: digest["sha256"] for one, digest in entries.items() if digest}
+
+    def adopt_digest(self, location: str) -> None:
+        promised = self.files.get(without_version(location), {})
+        versioned = without_version(location) != location
+        if versioned and location in self.files and "digest" in promised:
+            self.files[location]["digest"] = promised["digest"]
+            if promised.get("status") == FileStatus.MISSING:
+                del self.files[without_version(location)]
+
+    def mark_integrity(self, locations: Sequence[str], integrity: str) -> int:
+        marked = 0
+        for event in list(self.events.values()):
+            enriched = event.source["enriched"]
+            if enriched.get("file") in locations and enriched.get("integrity") != integrity:
+                source = {**event.source, "enriched": {**enriched, "integrity": integrity}}
+                self.events[event.id] = replace(event, source=source, seq_no=event.seq_no + 1)
+                marked += 1
+        return marked
+
 
 def _written_before(event: StoredEvent, instant: datetime | None) -> bool:
     at = parse_time(event.source["enriched"].get("at"))
@@ -169,15 +221,43 @@ def _written_before(event: StoredEvent, instant: datetime | None) -> bool:
 
 
 class MemoryLogFiles:
-    """Log files held as bytes."""
+    """Log files held as bytes, by location, with what S3 would keep beside them."""
 
-    def __init__(self, files: Mapping[str, bytes]) -> None:
+    def __init__(
+        self, files: Mapping[str, bytes], metadata: Mapping[str, Mapping[str, str]] | None = None
+    ) -> None:
         self._files = dict(files)
+        self._metadata = dict(metadata or {})
+
+    def metadata(self, location: str) -> Mapping[str, str]:
+        if location not in self._files:
+            raise LogFileError("file-missing")
+        return self._metadata.get(location, {})
+
+    def list_log_files(
+        self, location: str, selection: Selection, after: Callable[[str, str], str | None]
+    ) -> Iterator[ListedPage]:
+        del after  # there is nothing to resume
+        below = sorted(one for one in self._files if one.startswith(location))
+        for one in below:
+            if kind_of(one) is selection.kind and selection.refusal(one) is None:
+                yield ListedPage(logs=[LogFileStat(location=one)])
 
     def read(self, location: str) -> Iterator[bytes]:
         if location not in self._files:
             raise LogFileError("file-missing")
         yield self._files[location]
+
+
+class MemoryPublicKeys:
+    """Keys of all regions and times in one list."""
+
+    def __init__(self, keys: Iterable[PublicKey]) -> None:
+        self._keys = list(keys)
+
+    def in_use(self, region: str, signed: Span) -> Sequence[PublicKey]:
+        del region, signed  # more keys than needed do no harm
+        return self._keys
 
 
 class MemoryTaskQueue:

@@ -44,6 +44,8 @@ EVENTS = f"{EVENTS_PREFIX}*"
 _ISSUED_KEY = "responseElements.credentials.accessKeyId"
 _PAGE = 1_000
 _SOME = {"allow_no_indices": "false"}
+# An event that somebody rewrites at the same time is left to the next try, never overwritten.
+_MARKING = {"conflicts": "proceed", "ignore_unavailable": "true", "allow_no_indices": "true"}
 _KEYS_PER_QUERY = 100  # keeps the number of clauses well below the cluster's limit
 _PROOFS_PER_QUERY = 10_000
 
@@ -197,6 +199,44 @@ class OpenSearchEventIndex(OpenSearchLedger):
                     )
                 written.append(item["status"] != CONFLICT)
         return written
+
+    def mark_integrity(self, locations: Sequence[str], integrity: str) -> int:
+        """Set ``enriched.integrity`` of the events that these log files delivered."""
+        marked = 0
+        for start in range(0, len(locations), _PROOFS_PER_QUERY):
+            some = list(locations[start : start + _PROOFS_PER_QUERY])
+            for attempt in range(TRIES):
+                pause_before(attempt, self.on_repetition)
+                self._refresh()
+                answer = self._mark(some, integrity)
+                marked += answer["updated"]
+                if not answer["version_conflicts"]:
+                    break
+            else:
+                raise UnavailableError("events are being rewritten by others; try again later")
+        return marked
+
+    def _mark(self, locations: list[str], integrity: str) -> dict[str, Any]:
+        body = {
+            "query": {
+                "bool": {
+                    "filter": [{"terms": {"enriched.file": locations}}],
+                    "must_not": [{"term": {"enriched.integrity": integrity}}],
+                }
+            },
+            "script": {
+                "lang": "painless",
+                "source": "ctx._source.enriched.integrity = params.integrity",
+                "params": {"integrity": integrity},
+            },
+        }
+        with translated():
+            answer: dict[str, Any] = self._client.update_by_query(
+                index=EVENTS, body=body, params=_MARKING
+            )
+        if answer["failures"]:
+            raise UnavailableError("OpenSearch did not mark every event; try again later")
+        return answer
 
     def find(self, term: str) -> list[StoredEvent]:
         """Find events by event id or document id, else by the access key that signed them."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from opensearchpy import OpenSearch
 
-OK, CREATED, CONFLICT, SERVER_ERROR = 200, 201, 409, 500
+OK, CREATED, MISSING, CONFLICT, SERVER_ERROR = 200, 201, 404, 409, 500
 # Somebody lifts the block or opens the index, and then the same request succeeds.
 BLOCKED = frozenset({"cluster_block_exception", "index_closed_exception"})
 OVERLOADED = frozenset({429, 502, 503, 504})

@@ -21,16 +21,14 @@ from enricher.stores.opensearch_client import (
     pause_before,
     translated,
 )
+from enricher.stores.opensearch_digests import FILES, OpenSearchDigests, ledger_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
-
-    from opensearchpy import OpenSearch
 
     from enricher.pipeline.ports import OriginChange, QuarantineEntry
 
-FILES = "cloudtrail-files"
 QUARANTINE = "cloudtrail-quarantine"
 AUDIT = "cloudtrail-audit"
 _PAGE = 10_000
@@ -55,14 +53,8 @@ class RunTotals:
     by_status: dict[str, int] = field(default_factory=dict)
 
 
-class OpenSearchLedger:
+class OpenSearchLedger(OpenSearchDigests):
     """What is written beside the events; every write is acknowledged before it returns."""
-
-    def __init__(self, client: OpenSearch, *, bulk_bytes: int) -> None:
-        self._client = client
-        self._bulk_bytes = bulk_bytes
-        # Told of every repetition of a request; whoever counts them puts a function here.
-        self.on_repetition: Callable[[], None] = _nobody
 
     def audit(self, changes: Sequence[OriginChange]) -> None:
         """Keep what events said before."""
@@ -203,12 +195,13 @@ class OpenSearchLedger:
         ]
 
     def _aggregated(self, aggregation: Mapping[str, Any]) -> dict[str, Any]:
+        # What is only promised by a digest file has not come here.
+        came = {"bool": {"must_not": [{"term": {"status": FileStatus.MISSING}}]}}
+        body = {"size": 0, "query": came, "aggs": {"by": aggregation}}
         try:
             with translated():
                 self._client.indices.refresh(index=FILES)
-                answer = self._client.search(
-                    index=FILES, body={"size": 0, "aggs": {"by": aggregation}}
-                )
+                answer = self._client.search(index=FILES, body=body)
         except NotFoundError as err:
             raise ConfigurationError("the ledger is missing; run `enricher install`") from err
         found: dict[str, Any] = answer["aggregations"]["by"]
@@ -314,14 +307,5 @@ def _row(bucket: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _nobody() -> None:
-    """Count nothing."""
-
-
 def _present(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def ledger_id(location: str) -> str:
-    """Give the id of a log file's entry: locations can be longer than an ``_id`` may be."""
-    return codec.digest(location)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from enricher.cloudtrail.logfile import FileKind, kind_of
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import (
         GetObjectRequestTypeDef,
+        HeadObjectRequestTypeDef,
         ListObjectsV2OutputTypeDef,
         ListObjectsV2RequestTypeDef,
         ObjectTypeDef,
@@ -69,6 +71,22 @@ class S3LogFiles:
                 if not chunk:
                     return
                 yield chunk
+
+    def metadata(self, location: str) -> dict[str, str]:
+        """Give what is kept with the object under ``x-amz-meta-…``, by its name without that.
+
+        Raises:
+            LogFileError: If there is no such object, or it may not be read.
+            UnavailableError: If the source does not answer.
+        """
+        where = S3Location.parse(location)
+        request: HeadObjectRequestTypeDef = {"Bucket": where.bucket, "Key": where.key}
+        if where.version_id:
+            request["VersionId"] = where.version_id
+        if self._requester_pays:
+            request["RequestPayer"] = "requester"
+        with translated():
+            return self._client.head_object(**request)["Metadata"]
 
     # --- listing ------------------------------------------------------------------------------
 
@@ -130,9 +148,17 @@ class S3LogFiles:
         if selection.since:
             starts.append(day_folder(region_folder, selection.since))
         start_after = max((start for start in starts if start), default="")
+        end = (
+            day_folder(region_folder, selection.until + timedelta(days=1))
+            if selection.until
+            else None
+        )
         for answer in self._pages(bucket, prefix, start_after=start_after):
-            if answer.get("Contents"):
-                yield _page(bucket, answer["Contents"], selection, scope)
+            objects = answer.get("Contents", ())
+            if objects and end and objects[0]["Key"] >= end:
+                return
+            if objects:
+                yield _page(bucket, objects, selection, scope)
 
     def _pages(
         self, bucket: str, prefix: str, *, delimiter: str = "", start_after: str = ""
@@ -190,11 +216,10 @@ def _page(
 
 
 def _refusal(key: str, selection: Selection) -> str | None:
-    """Say why a key is left out; None if it is a log file that is wanted."""
-    match kind_of(key):
-        case FileKind.LOG:
-            return selection.refusal(key)
-        case FileKind.OTHER:
-            return "empty-folder" if key.endswith("/") else "not-json"
-        case FileKind.DIGEST | FileKind.INSIGHT as kind:
-            return f"{kind.value}-file"
+    """Say why a key is left out; None if it is a file that is wanted."""
+    kind = kind_of(key)
+    if kind is selection.kind:
+        return selection.refusal(key)
+    if kind is FileKind.OTHER:
+        return "empty-folder" if key.endswith("/") else "not-json"
+    return f"{kind.value}-file"

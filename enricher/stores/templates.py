@@ -14,7 +14,8 @@ from opensearchpy.exceptions import NotFoundError
 import enricher
 from enricher.cloudtrail import codec
 from enricher.errors import SchemaMismatchError
-from enricher.stores.opensearch_ledger import AUDIT, FILES, QUARANTINE
+from enricher.stores.opensearch_digests import FILES
+from enricher.stores.opensearch_ledger import AUDIT, QUARANTINE
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
