@@ -9,6 +9,7 @@ import typer
 
 import enricher
 from enricher.cli import (
+    backfill,
     evidence,
     explain,
     files,
@@ -35,6 +36,7 @@ cli.add_typer(stack.app, name="stack")
 cli.add_typer(quarantine.app, name="quarantine")
 cli.command("ingest")(ingest.ingest)
 cli.command("watch")(watch.watch_queue)
+cli.command("backfill")(backfill.backfill_indices)
 cli.command("who")(who.who)
 cli.command("explain")(explain.explain_files)
 cli.command("install")(install.install)
