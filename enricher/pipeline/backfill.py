@@ -297,7 +297,7 @@ def _readable(
             left_out["no-record"] += 1
             continue
         try:
-            record = Record(rebuilt.raw, document_id=event.id)
+            record = Record(rebuilt.raw)
         except RecordError as err:
             left_out[err.reason] += 1
             continue
