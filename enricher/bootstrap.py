@@ -17,6 +17,7 @@ from enricher.pipeline.backfill import BackfillServices
 from enricher.pipeline.discover import DiscoverServices
 from enricher.pipeline.ingest import IngestServices
 from enricher.pipeline.reenrich import EnrichServices
+from enricher.pipeline.retry import RetryServices
 from enricher.pipeline.watch import WatchServices
 from enricher.settings import Settings, setting_names
 from enricher.stack import Endpoints, Stack
@@ -26,6 +27,7 @@ from enricher.stores.directory import DirectoryLogFiles
 from enricher.stores.memory import SystemClock
 from enricher.stores.opensearch import OpenSearchEventIndex
 from enricher.stores.opensearch_foreign import OpenSearchForeignIndex
+from enricher.stores.opensearch_quarantine import OpenSearchQuarantine
 from enricher.stores.redis_evidence import RedisEvidenceStore
 from enricher.stores.routed import RoutedLogFiles
 from enricher.stores.task_queue import CeleryTaskQueue, RedisAttempts, make_celery
@@ -150,6 +152,13 @@ class Container:
             queue=self.queue,
             clock=SystemClock(),
             batch_records=self.settings.pipeline.batch_records,
+        )
+
+    @cached_property
+    def retrying(self) -> RetryServices:
+        """What taking refused records up again needs."""
+        return RetryServices(
+            ingesting=self.ingesting, quarantine=OpenSearchQuarantine(self.opensearch)
         )
 
     def backfilling(self, pattern: str) -> BackfillServices:

@@ -1,0 +1,408 @@
+"""Take refused records and files up again, once what refused them may be mended.
+
+Safe to repeat: a document that exists is not written again, and the ledger notes which entries of a
+file it was last corrected for, so that none is counted twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import partial
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from enricher.cloudtrail import codec
+from enricher.cloudtrail.indexable import REDACTED, indexable
+from enricher.cloudtrail.reading import inflate, parse_log_file
+from enricher.cloudtrail.record import Record
+from enricher.cloudtrail.times import format_time
+from enricher.errors import LogFileError, RecordError
+from enricher.pipeline.batch import enrich_batch, look_once_more, publish, state
+from enricher.pipeline.documents import index_name, new_document
+from enricher.pipeline.ports import Written
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from enricher.cloudtrail.codec import JsonObject
+    from enricher.cloudtrail.indexable import Indexable
+    from enricher.pipeline.ingest import IngestServices
+    from enricher.pipeline.ports import QuarantineEntry, WriteResult
+
+_TOGETHER = 50  # each may hold megabytes
+_ENDED_WELL = frozenset({"ingested", "skipped"})
+_MOSTLY_REFUSED = "most-of-the-file-refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which entries are meant; everything by default.
+
+    Attributes:
+        beginnings: How their ids begin; empty for any.
+        run_id, reason: Only those of it; None for any.
+    """
+
+    beginnings: tuple[str, ...] = ()
+    run_id: str | None = None
+    reason: str | None = None
+
+
+class Quarantine(Protocol):
+    """What was refused, and the ledger's account of it."""
+
+    def held(self, choice: Choice) -> Iterator[QuarantineEntry]:
+        """Give entries as they are now, those of one location together."""
+        ...
+
+    def holds_file(self, location: str) -> bool:
+        """Say whether a log file itself is in quarantine, not only records of it."""
+        ...
+
+    def release(self, ids: Sequence[str]) -> None:
+        """Let entries go; those that are gone already do no harm."""
+        ...
+
+    def correct(self, location: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Change a ledger entry as a whole, on what it says at that moment; none is no matter."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryServices:
+    """What taking up again needs."""
+
+    ingesting: IngestServices
+    quarantine: Quarantine
+
+
+class Fate(StrEnum):
+    """What became of an entry."""
+
+    INDEXED = "indexed"
+    DUPLICATE = "duplicate"
+    REFUSED = "refused"
+    QUEUED = "queued"
+    MENDED = "mended"
+    TO_BE_SENT_AGAIN = "to be sent again"
+
+
+@dataclass(slots=True)
+class RetryReport:
+    """What became of the entries.
+
+    Attributes:
+        fates: How many of each.
+        reasons: Why entries were refused once more.
+        queued: The entries of log files that wait for a worker now.
+    """
+
+    fates: Counter[Fate] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    queued: list[QuarantineEntry] = field(default_factory=list)
+
+
+def retry(choice: Choice, run_id: str, services: RetryServices) -> RetryReport:
+    """Take entries up again: records at once, log files by the queue.
+
+    What succeeds leaves the quarantine and moves in the ledger; what fails stays, with its new
+    reason.
+
+    Args:
+        choice: Which entries.
+        run_id: The run that log files are queued as.
+        services: Where everything is.
+
+    Raises:
+        UnavailableError: If a server does not answer; nothing is lost by calling again.
+    """
+    report = RetryReport()
+    for location, entries in groupby(services.quarantine.held(choice), lambda one: one.location):
+        pieces = _Pieces(location, services.ingesting)
+        while some := list(islice(entries, _TOGETHER)):
+            records = [one for one in some if one.what == "record"]
+            if records:
+                _retry_records(location, records, pieces, services, report)
+            for entry in some:
+                if entry.what == "file":
+                    _retry_file(entry, run_id, services, report)
+                elif entry.what != "record":
+                    report.fates[Fate.TO_BE_SENT_AGAIN] += 1
+    return report
+
+
+# --- log files --------------------------------------------------------------------------------
+
+
+def _retry_file(
+    entry: QuarantineEntry, run_id: str, services: RetryServices, report: RetryReport
+) -> None:
+    """Queue a log file, unless a later run has taken it in the meantime."""
+    if _mended(entry, services):
+        services.quarantine.release([entry.id])
+        report.fates[Fate.MENDED] += 1
+        return
+    services.ingesting.queue.ingest(entry.location, run_id)
+    report.fates[Fate.QUEUED] += 1
+    report.queued.append(entry)
+
+
+def _mended(entry: QuarantineEntry, services: RetryServices) -> bool:
+    ledger = services.ingesting.index.file(entry.location) or {}
+    return ledger.get("status") in _ENDED_WELL and ledger.get("run_id") != entry.run_id
+
+
+def settle_files(report: RetryReport, run_id: str, services: RetryServices) -> bool:
+    """See what became of the log files that were queued; say whether all have ended.
+
+    Call it until it does; entries that are settled are not looked at again.
+    """
+    waiting: list[QuarantineEntry] = []
+    for entry in report.queued:
+        ledger = services.ingesting.index.file(entry.location) or {}
+        if ledger.get("run_id") != run_id or ledger.get("status") == "queued":
+            waiting.append(entry)
+        elif ledger.get("status") in _ENDED_WELL:
+            services.quarantine.release([entry.id])
+            report.fates[Fate.MENDED] += 1
+        else:
+            reason = ledger.get("reason") or entry.reason
+            _keep([(entry, reason, None)], run_id, services, report)
+    report.fates[Fate.QUEUED] -= len(report.queued) - len(waiting)
+    report.queued = waiting
+    return not waiting
+
+
+# --- records ----------------------------------------------------------------------------------
+
+
+class _Again(NamedTuple):
+    """A refused record that can be read now."""
+
+    entry: QuarantineEntry
+    record: Record
+    body: Indexable
+
+
+class _Outcome(NamedTuple):
+    """What became of a refused record; the answer is pending where the event is new."""
+
+    again: _Again
+    result: WriteResult
+    pending: bool
+
+
+_Refusal = tuple["QuarantineEntry", str, str | None]
+
+
+def _retry_records(
+    location: str,
+    entries: Sequence[QuarantineEntry],
+    pieces: _Pieces,
+    services: RetryServices,
+    report: RetryReport,
+) -> None:
+    """Write records of one file as its ingestion would; then correct what is said of them."""
+    done = _settled(services.ingesting.index.file(location) or {})
+    services.quarantine.release(sorted(done))
+    report.fates[Fate.MENDED] += sum(entry.id in done for entry in entries)
+    readable: list[_Again] = []
+    refusals: list[_Refusal] = []
+    for entry in entries:
+        if entry.id in done:
+            continue
+        try:
+            readable.append(_read(entry, pieces, services.ingesting))
+        except (RecordError, LogFileError) as err:
+            refusals.append((entry, err.reason, None))
+    outcomes = _write(location, readable, services.ingesting) if readable else []
+    taken = [one for one in outcomes if one.result.written is not Written.REFUSED]
+    refusals += [
+        (one.again.entry, one.result.reason or "refused", one.result.detail)
+        for one in outcomes
+        if one.result.written is Written.REFUSED
+    ]
+    complete = not services.quarantine.holds_file(location)
+    services.quarantine.correct(
+        location, partial(corrected, taken=taken, refusals=refusals, complete=complete)
+    )
+    services.quarantine.release([one.again.entry.id for one in taken])
+    _keep(refusals, None, services, report)
+    for one in taken:
+        created = one.result.written is Written.CREATED
+        report.fates[Fate.INDEXED if created else Fate.DUPLICATE] += 1
+
+
+def _read(entry: QuarantineEntry, pieces: _Pieces, services: IngestServices) -> _Again:
+    """Read a record from its entry, else from its file.
+
+    What is kept in quarantine has lost its session tokens. That matters to a record that is named
+    by its whole content.
+    """
+    raw = codec.loads(entry.verbatim) if entry.verbatim else None
+    if not isinstance(raw, dict):
+        return _again(entry, pieces.at(entry.position), services)
+    again = _again(entry, raw, services)
+    names_itself = again.record.document_id.startswith(again.record.event_id)
+    if REDACTED in (entry.verbatim or "") and not (again.record.has_event_id and names_itself):
+        return _again(entry, pieces.at(entry.position), services)
+    return again
+
+
+def _again(entry: QuarantineEntry, raw: JsonObject, services: IngestServices) -> _Again:
+    return _Again(entry, Record(raw, entry.position), indexable(raw, services.limits))
+
+
+class _Pieces:
+    """The pieces of a log file by position, read when the first is asked for."""
+
+    def __init__(self, location: str, services: IngestServices) -> None:
+        self._location, self._services = location, services
+        self._found: dict[int, JsonObject | RecordError] | None = None
+
+    def at(self, position: int | None) -> JsonObject:
+        """Give the record at a position.
+
+        Raises:
+            LogFileError: If the file cannot be read any more.
+            RecordError: If there is no record at this position, still or any more.
+        """
+        if self._found is None:
+            self._found = self._read()
+        found = self._found.get(-1 if position is None else position)
+        if isinstance(found, dict):
+            return found
+        raise found or RecordError("position-missing", position)
+
+    def _read(self) -> dict[int, JsonObject | RecordError]:
+        limits = self._services.limits
+        gzip = True if self._location.lower().endswith(".gz") else None
+        chunks = self._services.source.read(self._location)
+        content = inflate(chunks, limit=limits.inflated_bytes, expect_gzip=gzip)
+        parsed = parse_log_file(content, limits)
+        refused = {item.position: item.error for item in parsed.refused}
+        return {**dict(parsed.records), **refused}
+
+
+def _write(location: str, readable: Sequence[_Again], services: IngestServices) -> list[_Outcome]:
+    stated = [state(one.record, one.body.notes) for one in readable]
+    publish(stated, services.store, services.queue)
+    answers, snapshot = enrich_batch(stated, services.store)
+    documents = [
+        new_document(
+            document_id=one.record.document_id,
+            index=index_name(one.record.at, services.period),
+            body=one.body.body,
+            enriched=answer,
+            file=location,
+            at=services.clock.now(),
+        )
+        for one, answer in zip(readable, answers, strict=True)
+    ]
+    results = services.index.create(documents)
+    look_once_more(snapshot, services.store, services.queue)
+    return [
+        _Outcome(one, result, result.written is Written.CREATED and answer["state"] == "pending")
+        for one, result, answer in zip(readable, results, answers, strict=True)
+    ]
+
+
+def _keep(
+    refusals: Iterable[_Refusal],
+    run_id: str | None,
+    services: RetryServices,
+    report: RetryReport,
+) -> None:
+    """Keep what was refused once more, with its new reason."""
+    now = services.ingesting.clock.now()
+    kept = [
+        replace(
+            entry,
+            reason=reason,
+            detail=detail,
+            at=now,
+            attempts=entry.attempts + 1,
+            run_id=run_id or entry.run_id,
+        )
+        for entry, reason, detail in refusals
+    ]
+    if kept:
+        services.ingesting.index.quarantine(kept)
+    report.fates[Fate.REFUSED] += len(kept)
+    report.reasons.update(entry.reason for entry in kept)
+
+
+# --- the ledger -------------------------------------------------------------------------------
+
+
+def corrected(
+    ledger: Mapping[str, Any],
+    *,
+    taken: Sequence[_Outcome],
+    refusals: Sequence[_Refusal],
+    complete: bool,
+) -> dict[str, Any]:
+    """Give a file's ledger entry after some of its refused records were taken up again.
+
+    Only entries that the ledger counts are moved: those of the run that wrote it. It notes which
+    it was corrected for, until they have left the quarantine.
+
+    Args:
+        ledger: The entry as it is.
+        taken: The records that are events or duplicates now.
+        refusals: Those that were refused once more.
+        complete: Nothing of the file is left but records in quarantine.
+
+    Raises:
+        AssertionError: If the numbers do not add up: that would be a loss, or a bug.
+    """
+    run_id = ledger["run_id"]
+    counted = [one for one in taken if one.again.entry.run_id == run_id]
+    created = sum(one.result.written is Written.CREATED for one in counted)
+    entry = {
+        **ledger,
+        "indexed": ledger["indexed"] + created,
+        "duplicate": ledger["duplicate"] + len(counted) - created,
+        "quarantined": ledger["quarantined"] - len(counted),
+        "pending": ledger.get("pending", 0) + sum(one.pending for one in counted),
+        "refusals": _moved(ledger, [one.again.entry.reason for one in counted], refusals),
+        "settled": {"run_id": run_id, "ids": [one.again.entry.id for one in counted]},
+    }
+    times = [format_time(one.again.record.at) for one in counted]
+    for name, first in (("oldest_event_at", min), ("newest_event_at", max)):
+        known = [at for at in (ledger.get(name), *times) if at]
+        if known:
+            entry[name] = first(known)
+    if ledger.get("reason") == _MOSTLY_REFUSED and complete and entry["quarantined"] == 0:
+        entry.update(status="ingested", reason=None)
+    in_all = entry["indexed"] + entry["duplicate"] + entry["quarantined"]
+    if entry["records"] != in_all or entry["quarantined"] < 0:
+        raise AssertionError("the ledger does not add up")
+    return entry
+
+
+def _settled(ledger: Mapping[str, Any]) -> frozenset[str]:
+    """Give the entries that the ledger was corrected for last, and that may be held still.
+
+    Whoever corrected it may have died before it let them go.
+    """
+    settled = ledger.get("settled", {})
+    return frozenset(settled["ids"] if settled.get("run_id") == ledger.get("run_id") else ())
+
+
+def _moved(
+    ledger: Mapping[str, Any], gone: Iterable[str], refusals: Iterable[_Refusal]
+) -> list[dict[str, Any]]:
+    """Count refusals by reason anew; earlier versions wrote an object, we write a list."""
+    found = ledger.get("refusals") or []
+    counts = Counter(
+        found if isinstance(found, dict) else {one["reason"]: one["count"] for one in found}
+    )
+    counts.subtract(gone)
+    for entry, reason, _ in refusals:
+        if entry.run_id == ledger["run_id"]:
+            counts.subtract([entry.reason])
+            counts.update([reason])
+    return [{"reason": reason, "count": n} for reason, n in sorted(counts.items()) if n > 0]
