@@ -9,7 +9,7 @@ from uuid import uuid4
 import typer
 from rich.table import Table
 
-from enricher.bootstrap import container
+from enricher.bootstrap import Container, container
 from enricher.cli.shown import err, out, plain, text
 from enricher.cli.workerprocess import local_worker
 from enricher.pipeline.retry import Choice, Fate, RetryReport, retry, settle_files
@@ -19,6 +19,7 @@ app = typer.Typer(
     no_args_is_help=True, help="Look at records and files that were refused; take them up again."
 )
 _POLL_SECONDS = 0.3
+_QUIET_POLLS = 3  # the queue is empty that often in a row: nothing follows any more
 _SAID = {
     Fate.INDEXED: "indexed",
     Fate.DUPLICATE: "duplicates of what is indexed",
@@ -82,7 +83,7 @@ def retry_entries(
         bool, typer.Option("--all", help="Everything that is in quarantine.")
     ] = False,
     wait: Annotated[  # noqa: FBT002 - Typer's flags
-        bool, typer.Option("--wait/--no-wait", help="Watch until queued log files are done.")
+        bool, typer.Option("--wait/--no-wait", help="Watch until all that follows is done.")
     ] = True,
 ) -> None:
     """Take refused records and log files up again, once the cause is mended.
@@ -97,13 +98,21 @@ def retry_entries(
     choice = Choice(beginnings=tuple(beginnings or ()), run_id=run, reason=reason)
     run_id = uuid4().hex
     report = retry(choice, run_id, services.retrying)
-    if wait and report.queued:
+    if wait and services.queue.depth():
         with local_worker(services):
-            while not settle_files(report, run_id, services.retrying):
-                time.sleep(_POLL_SECONDS)
+            _watch(report, run_id, services)
     _show_report(report)
     if report.fates[Fate.REFUSED]:
         raise typer.Exit(1)
+
+
+def _watch(report: RetryReport, run_id: str, services: Container) -> None:
+    """Wait until log files are done, and events that rest on what was taken are enriched again."""
+    quiet = 0
+    while quiet < _QUIET_POLLS:
+        done = settle_files(report, run_id, services.retrying) and services.queue.depth() == 0
+        quiet = quiet + 1 if done else 0
+        time.sleep(_POLL_SECONDS)
 
 
 def _show_report(report: RetryReport) -> None:
