@@ -138,7 +138,7 @@ def _own_names(source: Mapping[str, Any]) -> JsonObject:
     return {
         name: _read(value) if name in _OBJECTS else value
         for name, value in source.items()
-        if name != ENRICHED
+        if name != ENRICHED and not name.startswith("@")
     }
 
 
