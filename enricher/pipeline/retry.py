@@ -17,23 +17,22 @@ from enricher.cloudtrail import codec
 from enricher.cloudtrail.indexable import REDACTED, indexable
 from enricher.cloudtrail.reading import inflate, parse_log_file
 from enricher.cloudtrail.record import Record
-from enricher.cloudtrail.times import format_time
 from enricher.errors import LogFileError, RecordError
 from enricher.pipeline.batch import enrich_batch, look_once_more, publish, state
+from enricher.pipeline.correction import Refused, Taken, corrected, settled
 from enricher.pipeline.documents import index_name, new_document
 from enricher.pipeline.ports import Written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from enricher.cloudtrail.codec import JsonObject
     from enricher.cloudtrail.indexable import Indexable
     from enricher.pipeline.ingest import IngestServices
-    from enricher.pipeline.ports import QuarantineEntry, WriteResult
+    from enricher.pipeline.ports import QuarantineEntry
 
 _TOGETHER = 50  # each may hold megabytes
 _ENDED_WELL = frozenset({"ingested", "skipped"})
-_MOSTLY_REFUSED = "most-of-the-file-refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +168,7 @@ def settle_files(report: RetryReport, run_id: str, services: RetryServices) -> b
             report.fates[Fate.MENDED] += 1
         else:
             reason = ledger.get("reason") or entry.reason
-            _keep([(entry, reason, None)], run_id, services, report)
+            _keep([Refused(entry, reason)], run_id, services, report)
     report.fates[Fate.QUEUED] -= len(report.queued) - len(waiting)
     report.queued = waiting
     return not waiting
@@ -186,17 +185,6 @@ class _Again(NamedTuple):
     body: Indexable
 
 
-class _Outcome(NamedTuple):
-    """What became of a refused record; the answer is pending where the event is new."""
-
-    again: _Again
-    result: WriteResult
-    pending: bool
-
-
-_Refusal = tuple["QuarantineEntry", str, str | None]
-
-
 def _retry_records(
     location: str,
     entries: Sequence[QuarantineEntry],
@@ -205,34 +193,28 @@ def _retry_records(
     report: RetryReport,
 ) -> None:
     """Write records of one file as its ingestion would; then correct what is said of them."""
-    done = _settled(services.ingesting.index.file(location) or {})
+    done = settled(services.ingesting.index.file(location) or {})
     services.quarantine.release(sorted(done))
     report.fates[Fate.MENDED] += sum(entry.id in done for entry in entries)
     readable: list[_Again] = []
-    refusals: list[_Refusal] = []
+    refusals: list[Refused] = []
     for entry in entries:
         if entry.id in done:
             continue
         try:
             readable.append(_read(entry, pieces, services.ingesting))
         except (RecordError, LogFileError) as err:
-            refusals.append((entry, err.reason, None))
-    outcomes = _write(location, readable, services.ingesting) if readable else []
-    taken = [one for one in outcomes if one.result.written is not Written.REFUSED]
-    refusals += [
-        (one.again.entry, one.result.reason or "refused", one.result.detail)
-        for one in outcomes
-        if one.result.written is Written.REFUSED
-    ]
+            refusals.append(Refused(entry, err.reason))
+    taken, refused = _write(location, readable, services.ingesting) if readable else ([], [])
+    refusals += refused
     complete = not services.quarantine.holds_file(location)
     services.quarantine.correct(
         location, partial(corrected, taken=taken, refusals=refusals, complete=complete)
     )
-    services.quarantine.release([one.again.entry.id for one in taken])
+    services.quarantine.release([one.entry.id for one in taken])
     _keep(refusals, None, services, report)
     for one in taken:
-        created = one.result.written is Written.CREATED
-        report.fates[Fate.INDEXED if created else Fate.DUPLICATE] += 1
+        report.fates[Fate.INDEXED if one.created else Fate.DUPLICATE] += 1
 
 
 def _read(entry: QuarantineEntry, pieces: _Pieces, services: IngestServices) -> _Again:
@@ -286,7 +268,10 @@ class _Pieces:
         return {**dict(parsed.records), **refused}
 
 
-def _write(location: str, readable: Sequence[_Again], services: IngestServices) -> list[_Outcome]:
+def _write(
+    location: str, readable: Sequence[_Again], services: IngestServices
+) -> tuple[list[Taken], list[Refused]]:
+    """Publish, enrich, write and look once more, as when a file is ingested."""
     stated = [state(one.record, one.body.notes) for one in readable]
     publish(stated, services.store, services.queue)
     answers, snapshot = enrich_batch(stated, services.store)
@@ -303,14 +288,20 @@ def _write(location: str, readable: Sequence[_Again], services: IngestServices) 
     ]
     results = services.index.create(documents)
     look_once_more(snapshot, services.store, services.queue)
-    return [
-        _Outcome(one, result, result.written is Written.CREATED and answer["state"] == "pending")
-        for one, result, answer in zip(readable, results, answers, strict=True)
-    ]
+    taken: list[Taken] = []
+    refused: list[Refused] = []
+    for one, answer, result in zip(readable, answers, results, strict=True):
+        if result.written is Written.REFUSED:
+            refused.append(Refused(one.entry, result.reason or "refused", result.detail))
+        else:
+            created = result.written is Written.CREATED
+            pending = created and answer["state"] == "pending"
+            taken.append(Taken(one.entry, one.record.at, created=created, pending=pending))
+    return taken, refused
 
 
 def _keep(
-    refusals: Iterable[_Refusal],
+    refusals: Iterable[Refused],
     run_id: str | None,
     services: RetryServices,
     report: RetryReport,
@@ -332,77 +323,3 @@ def _keep(
         services.ingesting.index.quarantine(kept)
     report.fates[Fate.REFUSED] += len(kept)
     report.reasons.update(entry.reason for entry in kept)
-
-
-# --- the ledger -------------------------------------------------------------------------------
-
-
-def corrected(
-    ledger: Mapping[str, Any],
-    *,
-    taken: Sequence[_Outcome],
-    refusals: Sequence[_Refusal],
-    complete: bool,
-) -> dict[str, Any]:
-    """Give a file's ledger entry after some of its refused records were taken up again.
-
-    Only entries that the ledger counts are moved: those of the run that wrote it. It notes which
-    it was corrected for, until they have left the quarantine.
-
-    Args:
-        ledger: The entry as it is.
-        taken: The records that are events or duplicates now.
-        refusals: Those that were refused once more.
-        complete: Nothing of the file is left but records in quarantine.
-
-    Raises:
-        AssertionError: If the numbers do not add up: that would be a loss, or a bug.
-    """
-    run_id = ledger["run_id"]
-    counted = [one for one in taken if one.again.entry.run_id == run_id]
-    created = sum(one.result.written is Written.CREATED for one in counted)
-    entry = {
-        **ledger,
-        "indexed": ledger["indexed"] + created,
-        "duplicate": ledger["duplicate"] + len(counted) - created,
-        "quarantined": ledger["quarantined"] - len(counted),
-        "pending": ledger.get("pending", 0) + sum(one.pending for one in counted),
-        "refusals": _moved(ledger, [one.again.entry.reason for one in counted], refusals),
-        "settled": {"run_id": run_id, "ids": [one.again.entry.id for one in counted]},
-    }
-    times = [format_time(one.again.record.at) for one in counted]
-    for name, first in (("oldest_event_at", min), ("newest_event_at", max)):
-        known = [at for at in (ledger.get(name), *times) if at]
-        if known:
-            entry[name] = first(known)
-    if ledger.get("reason") == _MOSTLY_REFUSED and complete and entry["quarantined"] == 0:
-        entry.update(status="ingested", reason=None)
-    in_all = entry["indexed"] + entry["duplicate"] + entry["quarantined"]
-    if entry["records"] != in_all or entry["quarantined"] < 0:
-        raise AssertionError("the ledger does not add up")
-    return entry
-
-
-def _settled(ledger: Mapping[str, Any]) -> frozenset[str]:
-    """Give the entries that the ledger was corrected for last, and that may be held still.
-
-    Whoever corrected it may have died before it let them go.
-    """
-    settled = ledger.get("settled", {})
-    return frozenset(settled["ids"] if settled.get("run_id") == ledger.get("run_id") else ())
-
-
-def _moved(
-    ledger: Mapping[str, Any], gone: Iterable[str], refusals: Iterable[_Refusal]
-) -> list[dict[str, Any]]:
-    """Count refusals by reason anew; earlier versions wrote an object, we write a list."""
-    found = ledger.get("refusals") or []
-    counts = Counter(
-        found if isinstance(found, dict) else {one["reason"]: one["count"] for one in found}
-    )
-    counts.subtract(gone)
-    for entry, reason, _ in refusals:
-        if entry.run_id == ledger["run_id"]:
-            counts.subtract([entry.reason])
-            counts.update([reason])
-    return [{"reason": reason, "count": n} for reason, n in sorted(counts.items()) if n > 0]
