@@ -101,7 +101,8 @@ class OpenSearchForeignIndex:
     def pages(self, span: Span, after: list[Any] | None, size: int) -> Iterator[Page]:
         """Give the documents of a span in order of time and id; those without a time last."""
         sort = ({span.field: "asc"}, {"_id": "asc"})
-        steps = walk(self._client, self._pattern, _within(span), sort, size=size, after=after)
+        query = _within(span)
+        steps = walk(self._client, self._pattern, query, sort, size=size, after=after, patient=True)
         try:
             for hits in steps:
                 yield Page([stored(hit) for hit in hits], hits[-1]["sort"])
