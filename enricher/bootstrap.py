@@ -13,12 +13,14 @@ from opensearchpy import OpenSearch
 from pydantic import ValidationError
 
 from enricher.errors import ConfigurationError
+from enricher.pipeline.backfill import BackfillServices
 from enricher.pipeline.digestreading import DigestReader
 from enricher.pipeline.discover import DiscoverServices
 from enricher.pipeline.ingest import IngestServices
 from enricher.pipeline.intake import Intake
 from enricher.pipeline.locations import SCHEME
 from enricher.pipeline.reenrich import EnrichServices
+from enricher.pipeline.retry import RetryServices
 from enricher.pipeline.verify import VerifyServices
 from enricher.pipeline.watch import WatchServices
 from enricher.settings import Settings, setting_names
@@ -29,9 +31,12 @@ from enricher.stores.digest_keys import FilePublicKeys, read_signatures
 from enricher.stores.directory import DirectoryLogFiles
 from enricher.stores.memory import SystemClock
 from enricher.stores.opensearch import OpenSearchEventIndex
+from enricher.stores.opensearch_foreign import OpenSearchForeignIndex
+from enricher.stores.opensearch_quarantine import OpenSearchQuarantine
 from enricher.stores.redis_evidence import RedisEvidenceStore
 from enricher.stores.routed import RoutedLogFiles
 from enricher.stores.task_queue import CeleryTaskQueue, RedisAttempts, make_celery
+from enricher.stores.templates import enriched_mapping, load_mappings
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -172,6 +177,37 @@ class Container:
             queue=self.queue,
             clock=SystemClock(),
             batch_records=self.settings.pipeline.batch_records,
+        )
+
+    @cached_property
+    def retrying(self) -> RetryServices:
+        """What taking refused records up again needs."""
+        return RetryServices(
+            ingesting=self.ingesting,
+            intake=self.intake,
+            quarantine=OpenSearchQuarantine(self.opensearch),
+        )
+
+    def backfilling(self, pattern: str) -> BackfillServices:
+        """What enriching other pipelines' indices needs."""
+        wanted = enriched_mapping(load_mappings())
+        return BackfillServices(
+            foreign=OpenSearchForeignIndex(
+                self.opensearch,
+                pattern,
+                wanted,
+                bulk_bytes=int(self.settings.opensearch.bulk_bytes),
+            ),
+            wanted=wanted,
+            index=self.index,
+            store=self.store,
+            beside=RedisEvidenceStore(
+                self.redis, retention=self.settings.redis.retention, prefix="enricher:rebuilt:"
+            ),
+            queue=self.queue,
+            checkpoints=RedisCheckpoints(self.redis),
+            clock=SystemClock(),
+            pause=time.sleep,
         )
 
     # --- AWS: its client libraries take half a second to import, so only where they are used ------

@@ -9,6 +9,7 @@ import typer
 
 import enricher
 from enricher.cli import (
+    backfill,
     evidence,
     explain,
     files,
@@ -38,6 +39,7 @@ cli.add_typer(quarantine.app, name="quarantine")
 cli.command("ingest")(ingest.ingest)
 cli.command("watch")(watch.watch_queue)
 cli.command("verify")(verify.verify_files)
+cli.command("backfill")(backfill.backfill_indices)
 cli.command("who")(who.who)
 cli.command("explain")(explain.explain_files)
 cli.command("install")(install.install)

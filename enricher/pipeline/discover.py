@@ -91,6 +91,10 @@ class Checkpoints(Protocol):
         """Replace the checkpoint."""
         ...
 
+    def forget(self, scope: str) -> None:
+        """Drop the checkpoint: what it stood for is done to its end."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedPage:

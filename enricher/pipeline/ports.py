@@ -86,7 +86,11 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuarantineEntry:
-    """Something that was refused, whole, with its reason."""
+    """Something that was refused, whole, with its reason.
+
+    Attributes:
+        attempts: How often it was taken up again, in vain.
+    """
 
     id: str
     what: str
@@ -99,6 +103,7 @@ class QuarantineEntry:
     document_id: str | None = None
     detail: str | None = None
     run_id: str | None = None
+    attempts: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,7 +114,7 @@ def _enrich_stored(
             record_of(event),
             _kept_notes(event),
             # What once stopped waiting does not begin again; new evidence still reaches it.
-            window_closed=close_window or _enriched(event).get("state") != "pending",
+            window_closed=close_window or enrichment_of(event).get("state") != "pending",
         )
         for event in batch
     ]
@@ -123,11 +123,11 @@ def _enrich_stored(
     changed: list[tuple[StoredEvent, StoredEvent]] = []
     below: set[str] = set()
     for one, event, answer in zip(stated, batch, answers, strict=True):
-        if comparable(_enriched(event)) != answer:
-            changed.append((event, _rewritten(event, answer, format_time(now))))
+        if comparable(enrichment_of(event)) != answer:
+            changed.append((event, rewritten(event, answer, format_time(now))))
             below.update(key for key, fact in one.facts if isinstance(fact, Provable))
     changes = [
-        change for old, new in changed if (change := _origin_change(old, new, now)) is not None
+        change for old, new in changed if (change := origin_change(old, new, now)) is not None
     ]
     # What was said before is kept first: whoever was told it can still be told better.
     if changes:
@@ -143,28 +143,30 @@ def _enrich_stored(
     return len(written) - sum(written)
 
 
-def _enriched(event: StoredEvent) -> dict[str, Any]:
+def enrichment_of(event: StoredEvent) -> dict[str, Any]:
+    """Give what is written on an event; nothing where it is not enriched."""
     found = event.source.get("enriched")
     return found if isinstance(found, dict) else {}
 
 
 def _kept_notes(event: StoredEvent) -> tuple[str, ...]:
     """Keep what was noted on the record's shape; everything else is found anew."""
-    notes = _enriched(event).get("notes", ())
+    notes = enrichment_of(event).get("notes", ())
     return tuple(note for note in notes if note in _NOTES_OF_THE_SHAPE)
 
 
-def _rewritten(event: StoredEvent, answer: dict[str, Any], now: str) -> StoredEvent:
-    old = _enriched(event)
+def rewritten(event: StoredEvent, answer: dict[str, Any], now: str) -> StoredEvent:
+    """Give an event with another answer, as its next revision."""
+    old = enrichment_of(event)
     kept = {name: old[name] for name in VOLATILE if name in old}
     revision = kept.get("revision", 0)
     enriched = {**answer, **kept, "at": now, "revision": revision + 1}
     return replace(event, source={**event.source, "enriched": enriched})
 
 
-def _origin_change(old: StoredEvent, new: StoredEvent, at: datetime) -> OriginChange | None:
+def origin_change(old: StoredEvent, new: StoredEvent, at: datetime) -> OriginChange | None:
     """Say that an event is about to name another origin, None where it names the same."""
-    previous, current = _enriched(old).get("origin"), _enriched(new).get("origin", {})
+    previous, current = enrichment_of(old).get("origin"), enrichment_of(new).get("origin", {})
     if not isinstance(previous, dict) or all(
         previous.get(name) == current.get(name) for name in _NAMING_FIELDS
     ):
@@ -173,7 +175,7 @@ def _origin_change(old: StoredEvent, new: StoredEvent, at: datetime) -> OriginCh
     return OriginChange(
         document_id=new.id,
         event_id=event_id if isinstance(event_id, str) else None,
-        revision=_enriched(new)["revision"],
+        revision=enrichment_of(new)["revision"],
         at=at,
         previous=previous,
         current=current,

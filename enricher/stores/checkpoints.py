@@ -44,6 +44,13 @@ class RedisCheckpoints:
         except (redis.ConnectionError, redis.TimeoutError) as err:
             raise UnavailableError("Redis does not answer") from err
 
+    def forget(self, scope: str) -> None:
+        """Drop the checkpoint of a scope."""
+        try:
+            self._client.hdel(_CHECKPOINTS, scope)
+        except (redis.ConnectionError, redis.TimeoutError) as err:
+            raise UnavailableError("Redis does not answer") from err
+
 
 def _read(text: bytes | str) -> Checkpoint | None:
     try:
@@ -68,3 +75,7 @@ class MemoryCheckpoints:
     def save(self, scope: str, checkpoint: Checkpoint) -> None:
         """Replace the checkpoint of a scope."""
         self.by_scope[scope] = checkpoint
+
+    def forget(self, scope: str) -> None:
+        """Drop the checkpoint of a scope."""
+        self.by_scope.pop(scope, None)

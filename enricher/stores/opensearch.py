@@ -27,6 +27,7 @@ from enricher.stores.opensearch_client import (
     parts,
     pause_before,
     translated,
+    walk,
 )
 from enricher.stores.opensearch_ledger import OpenSearchLedger
 
@@ -43,9 +44,9 @@ EVENTS = f"{EVENTS_PREFIX}*"
 
 _ISSUED_KEY = "responseElements.credentials.accessKeyId"
 _PAGE = 1_000
-_SOME = {"allow_no_indices": "false"}
 # An event that somebody rewrites at the same time is left to the next try, never overwritten.
 _MARKING = {"conflicts": "proceed", "ignore_unavailable": "true", "allow_no_indices": "true"}
+_IN_ORDER = ({"eventTime": "asc"}, {"_id": "asc"})
 _KEYS_PER_QUERY = 100  # keeps the number of clauses well below the cluster's limit
 _PROOFS_PER_QUERY = 10_000
 
@@ -116,7 +117,7 @@ class OpenSearchEventIndex(OpenSearchLedger):
             ]
             with translated():
                 answer = self._client.mget(body={"docs": wanted})
-            yield from (_stored(found) for found in answer["docs"] if found.get("found"))
+            yield from (stored(found) for found in answer["docs"] if found.get("found"))
 
     def every(self) -> Iterator[StoredEvent]:
         """Give every event there is."""
@@ -134,48 +135,8 @@ class OpenSearchEventIndex(OpenSearchLedger):
 
     def scan(self, query: Mapping[str, Any]) -> Iterator[StoredEvent]:
         """Give every event that a query matches, from one point in time."""
-        with translated():
-            if not self._client.indices.exists(index=EVENTS, params=_SOME):
-                return  # nothing was ever written: there is no point in time of nothing
-        with translated():
-            opened = self._client.create_pit(
-                index=EVENTS,
-                params={
-                    "keep_alive": "5m",
-                    "ignore_unavailable": "true",
-                    "allow_partial_pit_creation": "false",
-                },
-            )
-        pit = opened["pit_id"]
-        try:
-            after: list[Any] | None = None
-            while True:
-                hits = self._page(query, pit, after)
-                yield from (_stored(hit) for hit in hits)
-                if len(hits) < _PAGE:
-                    return
-                after = hits[-1]["sort"]
-        finally:
-            with translated():
-                self._client.delete_pit(body={"pit_id": [pit]})
-
-    def _page(
-        self, query: Mapping[str, Any], pit: str, after: list[Any] | None
-    ) -> list[dict[str, Any]]:
-        body: dict[str, Any] = {
-            "size": _PAGE,
-            "query": query,
-            "pit": {"id": pit, "keep_alive": "5m"},
-            "sort": [{"eventTime": "asc"}, {"_id": "asc"}],
-            "seq_no_primary_term": True,
-            "track_total_hits": False,
-        }
-        if after is not None:
-            body["search_after"] = after
-        with translated():
-            answer = self._client.search(body=body)
-        hits: list[dict[str, Any]] = answer["hits"]["hits"]
-        return hits
+        for hits in walk(self._client, EVENTS, query, _IN_ORDER, size=_PAGE):
+            yield from (stored(hit) for hit in hits)
 
     def rewrite(self, events: Sequence[StoredEvent]) -> list[bool]:
         """Write events again where nobody else did since they were read."""
@@ -254,7 +215,7 @@ class OpenSearchEventIndex(OpenSearchLedger):
             answer = self._client.search(
                 index=EVENTS, body=body, params={"ignore_unavailable": "true"}
             )
-        return [_stored(hit) for hit in answer["hits"]["hits"]]
+        return [stored(hit) for hit in answer["hits"]["hits"]]
 
     def waiting(self) -> tuple[int, datetime | None]:
         """Count the pending events, and say since when the oldest of them waits.
@@ -350,7 +311,8 @@ def _where(error: Mapping[str, Any]) -> str | None:
     return f"field {field}" if field else None
 
 
-def _stored(hit: Mapping[str, Any]) -> StoredEvent:
+def stored(hit: Mapping[str, Any]) -> StoredEvent:
+    """Read a hit that was asked for with its sequence number."""
     return StoredEvent(
         id=hit["_id"],
         index=hit["_index"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from opensearchpy.exceptions import (
     AuthenticationException,
@@ -29,6 +29,12 @@ BLOCKED = frozenset({"cluster_block_exception", "index_closed_exception"})
 OVERLOADED = frozenset({429, 502, 503, 504})
 TRIES = 6
 _FIRST_PAUSE_SECONDS = 0.25
+_PIT_KEPT = "5m"  # longer than anything that is done with one page
+_Answer = TypeVar("_Answer")
+
+
+def nobody() -> None:
+    """Count nothing."""
 
 
 def bulk(client: OpenSearch, lines: bytes) -> list[dict[str, Any]]:
@@ -61,12 +67,90 @@ def parts(entries: Sequence[bytes], limit: int) -> Iterator[list[int]]:
         yield part
 
 
-def pause_before(attempt: int, on_repetition: Callable[[], None]) -> None:
+def pause_before(attempt: int, on_repetition: Callable[[], None] = nobody) -> None:
     """Back off before a repetition: doubled each time, with jitter so that workers spread."""
     if attempt:
         on_repetition()
         longest = _FIRST_PAUSE_SECONDS * 2**attempt
         time.sleep(random.uniform(longest / 2, longest))  # noqa: S311 - no secret
+
+
+def patiently(call: Callable[[], _Answer]) -> _Answer:
+    """Make a call that is safe to repeat, again with pauses while the cluster is away.
+
+    Raises:
+        UnavailableError: If it stays away.
+    """
+    for attempt in range(TRIES - 1):
+        pause_before(attempt)
+        try:
+            return call()
+        except UnavailableError:
+            continue
+    pause_before(TRIES - 1)
+    return call()
+
+
+def walk(  # noqa: PLR0913 - what, where, in which order, from where, in which steps
+    client: OpenSearch,
+    index: str,
+    query: Mapping[str, Any],
+    sort: Sequence[Mapping[str, Any]],
+    *,
+    size: int,
+    after: list[Any] | None = None,
+    patient: bool = False,
+) -> Iterator[list[dict[str, Any]]]:
+    """Give the hits of a query in pages, all from one point in time, none twice.
+
+    Args:
+        client: The client.
+        index: A name or pattern; nothing is given where it names nothing.
+        query: Which documents.
+        sort: A total order, e.g. by time and ``_id``.
+        size: Hits of a page.
+        after: The sort values of the hit to begin behind.
+        patient: Ask for a page again while the cluster is away, rather than break off.
+    """
+    with translated():
+        if not client.indices.exists(index=index, params={"allow_no_indices": "false"}):
+            return  # there is no point in time of nothing
+        opened = client.create_pit(
+            index=index,
+            params={
+                "keep_alive": _PIT_KEPT,
+                "ignore_unavailable": "true",
+                "allow_partial_pit_creation": "false",
+            },
+        )
+    body: dict[str, Any] = {
+        "size": size,
+        "query": query,
+        "pit": {"id": opened["pit_id"], "keep_alive": _PIT_KEPT},
+        "sort": list(sort),
+        "seq_no_primary_term": True,
+        "track_total_hits": False,
+    }
+    if after is not None:
+        body["search_after"] = after
+    try:
+        while True:
+            hits = patiently(lambda: _page(client, body)) if patient else _page(client, body)
+            if hits:
+                yield hits
+            if len(hits) < size:
+                return
+            body["search_after"] = hits[-1]["sort"]
+    finally:
+        with translated():
+            client.delete_pit(body={"pit_id": [opened["pit_id"]]})
+
+
+def _page(client: OpenSearch, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    with translated():
+        answer = client.search(body=body)
+    hits: list[dict[str, Any]] = answer["hits"]["hits"]
+    return hits
 
 
 @contextmanager

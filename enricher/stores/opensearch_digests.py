@@ -19,6 +19,7 @@ from enricher.stores.opensearch_client import (
     TRIES,
     bulk,
     check_not_blocked,
+    nobody,
     parts,
     pause_before,
     translated,
@@ -44,7 +45,7 @@ class OpenSearchDigests:
         self._client = client
         self._bulk_bytes = bulk_bytes
         # Told of every repetition of a request; whoever counts them puts a function here.
-        self.on_repetition: Callable[[], None] = _nobody
+        self.on_repetition: Callable[[], None] = nobody
 
     def save_digests(self, files: Sequence[DigestedFile]) -> list[IngestedFile]:
         """Keep what valid digest files say, and nothing else of an entry."""
@@ -187,7 +188,3 @@ def _update_lines(location: str, update: Mapping[str, Any]) -> bytes:
 def ledger_id(location: str) -> str:
     """Give the id of a log file's entry: locations can be longer than an ``_id`` may be."""
     return codec.digest(location)
-
-
-def _nobody() -> None:
-    """Count nothing."""

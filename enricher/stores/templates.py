@@ -49,6 +49,24 @@ def _load(directory: Path) -> dict[str, dict[str, Any]]:
     return {path.stem: codec.loads(path.read_bytes()) for path in sorted(directory.glob("*.json"))}
 
 
+def enriched_mapping(mappings: Mappings) -> dict[str, Any]:
+    """Give the mapping of ``enriched`` as a whole: every component has a part of it."""
+    whole: dict[str, Any] = {}
+    for component in mappings.components.values():
+        properties = component["template"]["mappings"]["properties"]
+        whole = _joined(whole, properties.get("enriched", {}))
+    return whole
+
+
+def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    both = {
+        name: _joined(one[name], other[name])
+        for name in one.keys() & other.keys()
+        if isinstance(one[name], dict)
+    }
+    return {**one, **other, **both}
+
+
 def install(client: OpenSearch, period: Period, mappings: Mappings | None = None) -> list[str]:
     """Put templates in place, and the indices that exist from the start.
 
