@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import redis
 from celery import Celery
@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 from enricher.errors import UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 INGEST_TASK = "enricher.ingest_log_file"
 ENRICH_TASK = "enricher.enrich_again"
@@ -27,10 +27,14 @@ _ATTEMPTS_KEPT = timedelta(days=1)
 
 
 def make_celery(
-    redis_url: str, *, time_limit: timedelta, reconcile_every: timedelta = timedelta(minutes=5)
+    redis_url: str,
+    *,
+    time_limit: timedelta,
+    reconcile_every: timedelta = timedelta(minutes=5),
+    tls: Mapping[str, Any] | None = None,
 ) -> Celery:
     """Make the Celery application that workers, senders and the scheduler share."""
-    app = Celery("enricher", broker=redis_url)
+    app = Celery("enricher", broker=redis_url, broker_use_ssl=tls)
     app.conf.update(
         # A worker that dies in the middle of a task gives it back: documents are written with
         # op create and facts are sets, so a repetition harms nothing.

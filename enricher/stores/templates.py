@@ -6,17 +6,18 @@ The JSON files in ``mappings/`` are the source; operators can read and compare t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opensearchpy.exceptions import NotFoundError
 
-import enricher
+from enricher.assets import asset
 from enricher.cloudtrail import codec
 from enricher.errors import SchemaMismatchError
 from enricher.stores.opensearch_ledger import AUDIT, FILES, QUARANTINE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from opensearchpy import OpenSearch
 
     from enricher.pipeline.documents import Period
@@ -34,14 +35,8 @@ class Mappings:
 
 def load_mappings(directory: Path | None = None) -> Mappings:
     """Read the mapping files: of the installed package, else of the checkout."""
-    root = directory or _assets() / "mappings"
+    root = directory or asset("mappings")
     return Mappings(components=_load(root / "component"), templates=_load(root / "index"))
-
-
-def _assets() -> Path:
-    package = Path(enricher.__file__).parent
-    packed = package / "_assets"
-    return packed if packed.is_dir() else package.parent
 
 
 def _load(directory: Path) -> dict[str, dict[str, Any]]:
