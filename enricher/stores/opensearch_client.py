@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,13 @@ from opensearchpy.exceptions import (
     AuthorizationException,
     ConnectionTimeout,
     NotFoundError,
+    SSLError,
     TransportError,
 )
 from opensearchpy.exceptions import ConnectionError as ClientConnectionError
 
 from enricher.errors import ConfigurationError, UnavailableError
+from enricher.stores.connections import certificate_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,13 +30,26 @@ OK, CREATED, CONFLICT, SERVER_ERROR = 200, 201, 409, 500
 OVERLOADED = frozenset({429, 502, 503, 504})
 TRIES = 6
 _FIRST_PAUSE_SECONDS = 0.25
+_NOT_ALLOWED = "security_exception"
+_BLOCKED = "cluster_block_exception"
+# e.g. "no permissions for [indices:admin/delete] and User [name=…, backend_roles=[], …]"
+_ACTIONS = re.compile(r"no permissions for \[([\w:/*\[\], ]+?)\] and User")
 
 
 def bulk(client: OpenSearch, lines: bytes) -> list[dict[str, Any]]:
-    """Send one bulk request; give its items in order, whatever became of each."""
+    """Send one bulk request; give its items in order, whatever became of each.
+
+    Raises:
+        ConfigurationError: If the role of who asks does not allow it. That is said for each item
+            apart, but no document is at fault.
+    """
     with translated():
         answer = client.bulk(body=lines)
     items: list[dict[str, Any]] = answer["items"]
+    for item in items:
+        error = next(iter(item.values())).get("error", {})
+        if error.get("type") == _NOT_ALLOWED:
+            raise ConfigurationError(_refusal(error))
     return items
 
 
@@ -71,16 +87,35 @@ def translated() -> Iterator[None]:
     """Turn what the client raises into our own errors; NotFoundError is an answer, let it pass."""
     try:
         yield
+    except SSLError as err:
+        raise ConfigurationError(
+            f"TLS with OpenSearch fails: {certificate_fault(err)}; set ENRICHER_OPENSEARCH__CA_FILE"
+            " to the authority that signed its certificate, and connect by a name that is in it"
+        ) from err
     except (ClientConnectionError, ConnectionTimeout) as err:
         raise UnavailableError(f"OpenSearch does not answer: {type(err).__name__}") from err
-    except (AuthenticationException, AuthorizationException) as err:
+    except AuthenticationException as err:
         raise ConfigurationError(
             "OpenSearch refuses these credentials: set ENRICHER_OPENSEARCH__USERNAME and "
-            "ENRICHER_OPENSEARCH__PASSWORD"
+            "ENRICHER_OPENSEARCH__PASSWORD or ENRICHER_OPENSEARCH__PASSWORD_FILE"
         ) from err
+    except AuthorizationException as err:
+        if err.error == _BLOCKED:
+            raise UnavailableError(f"OpenSearch cannot write now: {_BLOCKED}") from err
+        raise ConfigurationError(_refusal(err.info)) from err
     except NotFoundError:
         raise
     except TransportError as err:
         if err.status_code in OVERLOADED:
             raise UnavailableError(f"OpenSearch is overloaded: {err.status_code}") from err
         raise
+
+
+def _refusal(answer: object) -> str:
+    # Some answers say it once, some for each shard. The action is ours, so it can be shown.
+    found = _ACTIONS.search(str(answer))
+    action = found[1] if found else "this"
+    return (
+        f"OpenSearch does not allow {action} to this user: map it to a role of "
+        "`enricher install --security`"
+    )
