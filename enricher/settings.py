@@ -176,7 +176,7 @@ class WorkerSettings(Section):
 class StackSettings(Section):
     """The embedded OpenSearch and Valkey."""
 
-    data_dir: Path = Field(default_factory=lambda: user_data_path("enricher"))
+    data_dir: Path = Field(default_factory=lambda: user_data_path("enricher") / "stack")
     """Where their data lives."""
     cache_dir: Path = Field(default_factory=lambda: user_cache_path("enricher"))
     """Where the server's downloaded parts are kept."""

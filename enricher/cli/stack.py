@@ -101,7 +101,7 @@ RedisPort = Annotated[
 
 
 @app.command()
-def up(
+def up(  # noqa: PLR0913 - Typer's options
     data_dir: DataDir = None,
     cache_dir: CacheDir = None,
     heap: Heap = None,
@@ -117,7 +117,7 @@ def up(
 ) -> None:
     """Start the servers and wait until they answer; those that run already are left alone.
 
-    The first start downloads about 60 MB, a secure one 120 MB. Other machines cannot reach the
+    The first start downloads about 60 MB, a secure one 110 MB. Other machines cannot reach the
     servers. What was made secure stays so, with or without --secure.
     """
     with _errors_shown():

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     # Takes method, address, body and headers of a request; gives the headers that sign it.
     Signer = Callable[..., dict[str, str]]
 
+# e.g. TLSV13_ALERT_CERTIFICATE_REQUIRED, TLSV1_ALERT_UNKNOWN_CA; the last: it speaks no TLS
+_LASTING = ("CERTIFICATE", "UNKNOWN_CA", "WRONG_VERSION_NUMBER")
 _NO_REFRESH = (
     "Amazon OpenSearch Serverless can only be read: it has no _refresh, on which delivery and late "
     "evidence rest; ingest into an Amazon OpenSearch Service domain (signing=es) or a cluster"
@@ -133,10 +135,10 @@ def _check(access: Access, files: Mapping[str, Any]) -> None:
                 "ENRICHER_REDIS__PASSWORD or ENRICHER_REDIS__PASSWORD_FILE"
             ) from err
         except redis.ConnectionError as err:
-            if distrust := certificate_fault(err):
+            if fault := certificate_fault(err):
                 raise ConfigurationError(
-                    f"TLS with Redis fails: {distrust}; set ENRICHER_REDIS__CA_FILE to the "
-                    "authority that signed its certificate, and to connect by a name that is in it"
+                    f"TLS with Redis fails: {fault}; set ENRICHER_REDIS__CA_FILE to the authority "
+                    "that signed its certificate, and connect by a name that is in it"
                 ) from err
         except redis.RedisError:
             return  # away, loading, or asking for what only the store can answer to
@@ -188,13 +190,18 @@ def _tls_context(access: Access) -> ssl.SSLContext:
 
 
 def certificate_fault(err: BaseException) -> str | None:
-    """Say what is wrong with TLS, if that is behind an error: in OpenSSL's words, no values."""
+    """Say what is wrong with certificates, if that is behind an error; in OpenSSL's own words.
+
+    Only what stays wrong until somebody changes a setting: None for a connection that broke.
+    """
     seen: BaseException | None = err
     while seen is not None:
         if isinstance(seen, ssl.SSLCertVerificationError):
             return seen.verify_message
         if isinstance(seen, ssl.SSLError):
-            return str(seen.reason or "no TLS there").lower().replace("_", " ")
+            reason = str(getattr(seen, "reason", ""))  # not every one of them has it
+            lasting = any(word in reason for word in _LASTING)
+            return reason.lower().replace("_", " ") if lasting else None
         inner = next((arg for arg in seen.args if isinstance(arg, BaseException)), None)
         seen = inner or seen.__cause__ or seen.__context__
     return None

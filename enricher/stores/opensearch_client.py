@@ -13,7 +13,6 @@ from opensearchpy.exceptions import (
     AuthorizationException,
     ConnectionTimeout,
     NotFoundError,
-    SSLError,
     TransportError,
 )
 from opensearchpy.exceptions import ConnectionError as ClientConnectionError
@@ -87,12 +86,12 @@ def translated() -> Iterator[None]:
     """Turn what the client raises into our own errors; NotFoundError is an answer, let it pass."""
     try:
         yield
-    except SSLError as err:
-        raise ConfigurationError(
-            f"TLS with OpenSearch fails: {certificate_fault(err)}; set ENRICHER_OPENSEARCH__CA_FILE"
-            " to the authority that signed its certificate, and connect by a name that is in it"
-        ) from err
     except (ClientConnectionError, ConnectionTimeout) as err:
+        if fault := certificate_fault(err):
+            raise ConfigurationError(
+                f"TLS with OpenSearch fails: {fault}; set ENRICHER_OPENSEARCH__CA_FILE to the "
+                "authority that signed its certificate, and connect by a name that is in it"
+            ) from err
         raise UnavailableError(f"OpenSearch does not answer: {type(err).__name__}") from err
     except AuthenticationException as err:
         raise ConfigurationError(
