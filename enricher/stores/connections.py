@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     # Takes method, address, body and headers of a request; gives the headers that sign it.
     Signer = Callable[..., dict[str, str]]
 
-# e.g. TLSV13_ALERT_CERTIFICATE_REQUIRED, TLSV1_ALERT_UNKNOWN_CA; the last: it speaks no TLS
-_LASTING = ("CERTIFICATE", "UNKNOWN_CA", "WRONG_VERSION_NUMBER")
 _NO_REFRESH = (
     "Amazon OpenSearch Serverless can only be read: it has no _refresh, on which delivery and late "
     "evidence rest; ingest into an Amazon OpenSearch Service domain (signing=es) or a cluster"
@@ -135,11 +133,8 @@ def _check(access: Access, files: Mapping[str, Any]) -> None:
                 "ENRICHER_REDIS__PASSWORD or ENRICHER_REDIS__PASSWORD_FILE"
             ) from err
         except redis.ConnectionError as err:
-            if fault := certificate_fault(err):
-                raise ConfigurationError(
-                    f"TLS with Redis fails: {fault}; set ENRICHER_REDIS__CA_FILE to the authority "
-                    "that signed its certificate, and connect by a name that is in it"
-                ) from err
+            if fault := tls_fault(err, "Redis"):
+                raise ConfigurationError(fault) from err
         except redis.RedisError:
             return  # away, loading, or asking for what only the store can answer to
 
@@ -189,19 +184,31 @@ def _tls_context(access: Access) -> ssl.SSLContext:
     return context
 
 
-def certificate_fault(err: BaseException) -> str | None:
-    """Say what is wrong with certificates, if that is behind an error; in OpenSSL's own words.
+def tls_fault(err: BaseException, server: str) -> str | None:
+    """Say what is wrong with TLS, if that is behind an error, and which setting mends it.
 
     Only what stays wrong until somebody changes a setting: None for a connection that broke.
+
+    Args:
+        err: What a client raised.
+        server: ``OpenSearch`` or ``Redis``.
     """
+    setting = f"ENRICHER_{server.upper()}__"
     seen: BaseException | None = err
-    while seen is not None:
-        if isinstance(seen, ssl.SSLCertVerificationError):
-            return seen.verify_message
-        if isinstance(seen, ssl.SSLError):
-            reason = str(getattr(seen, "reason", ""))  # not every one of them has it
-            lasting = any(word in reason for word in _LASTING)
-            return reason.lower().replace("_", " ") if lasting else None
+    while seen is not None and not isinstance(seen, ssl.SSLError):
         inner = next((arg for arg in seen.args if isinstance(arg, BaseException)), None)
         seen = inner or seen.__cause__ or seen.__context__
+    if isinstance(seen, ssl.SSLCertVerificationError):
+        return (
+            f"TLS with {server} fails: {seen.verify_message}; set {setting}CA_FILE to the "
+            "authority that signed its certificate, and connect by a name that is in it"
+        )
+    reason = str(getattr(seen, "reason", ""))  # not every one of them has it
+    if reason == "WRONG_VERSION_NUMBER":
+        return f"{server} speaks no TLS there: change the beginning of {setting}URL"
+    if "CERTIFICATE" in reason or "UNKNOWN_CA" in reason:  # e.g. TLSV13_ALERT_CERTIFICATE_REQUIRED
+        return (
+            f"TLS with {server} fails: {reason.lower().replace('_', ' ')}; set "
+            f"{setting}CLIENT_CERTIFICATE to one that it accepts"
+        )
     return None

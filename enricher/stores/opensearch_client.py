@@ -18,7 +18,7 @@ from opensearchpy.exceptions import (
 from opensearchpy.exceptions import ConnectionError as ClientConnectionError
 
 from enricher.errors import ConfigurationError, UnavailableError
-from enricher.stores.connections import certificate_fault
+from enricher.stores.connections import tls_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -87,11 +87,8 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (ClientConnectionError, ConnectionTimeout) as err:
-        if fault := certificate_fault(err):
-            raise ConfigurationError(
-                f"TLS with OpenSearch fails: {fault}; set ENRICHER_OPENSEARCH__CA_FILE to the "
-                "authority that signed its certificate, and connect by a name that is in it"
-            ) from err
+        if fault := tls_fault(err, "OpenSearch"):
+            raise ConfigurationError(fault) from err
         raise UnavailableError(f"OpenSearch does not answer: {type(err).__name__}") from err
     except AuthenticationException as err:
         raise ConfigurationError(

@@ -235,6 +235,24 @@ def test_no_secret_is_in_the_queue(house: House) -> None:
     assert [secret for secret in house.secrets() if secret.encode() in queued] == []
 
 
+@pytest.mark.usefixtures("ingested")
+def test_an_older_installation_is_the_installers_to_change(house: House) -> None:
+    name = "cloudtrail-raw"
+    with house.client(ADMIN) as client:
+        answer = client.cluster.get_component_template(name=name)
+        body = answer["component_templates"][0]["component_template"]
+        client.cluster.put_component_template(name=name, body={**body, "_meta": {"version": 0}})
+    with (
+        house.client(WORKER) as client,
+        pytest.raises(ConfigurationError, match="does not allow cluster:admin/component_template"),
+    ):
+        templates.ensure(client, Period.MONTH)
+    with house.client(INSTALLER) as client:
+        templates.ensure(client, Period.MONTH)
+    with house.client(WORKER) as client:
+        templates.ensure(client, Period.MONTH)
+
+
 # --- what each role may not -----------------------------------------------------------------------
 
 

@@ -27,9 +27,9 @@ from enricher.stores.connections import (
     Access,
     broker_tls,
     broker_url,
-    certificate_fault,
     make_opensearch,
     make_redis,
+    tls_fault,
 )
 from enricher.stores.opensearch import OpenSearchEventIndex
 from enricher.stores.task_queue import make_celery
@@ -207,10 +207,10 @@ def test_a_key_of_another_certificate_is_refused(credentials: Credentials) -> No
 
 def test_a_broken_connection_is_no_fault_of_certificates() -> None:
     broken = ssl.SSLEOFError(8, "EOF occurred in violation of protocol")
-    assert certificate_fault(broken) is None
+    assert tls_fault(broken, "Redis") is None
     wrapped = OSError("outer", broken)
-    assert certificate_fault(wrapped) is None
-    assert certificate_fault(ConnectionRefusedError()) is None
+    assert tls_fault(wrapped, "Redis") is None
+    assert tls_fault(ConnectionRefusedError(), "Redis") is None
 
 
 # --- requests signed for AWS ----------------------------------------------------------------------
@@ -378,6 +378,17 @@ def test_a_cluster_of_an_unknown_authority_is_no_outage(cluster: Cluster) -> Non
     client = make_opensearch(Access(url=cluster.url), timeout=timedelta(seconds=10))
     with closing(client), pytest.raises(ConfigurationError, match="TLS with OpenSearch fails"):
         OpenSearchEventIndex(client, bulk_bytes=1).states()
+
+
+@pytest.mark.enable_socket
+def test_a_cluster_without_tls_is_no_outage() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        access = Access(url=f"https://127.0.0.1:{server.server_address[1]}")
+        client = make_opensearch(access, timeout=timedelta(seconds=10))
+        with closing(client), pytest.raises(ConfigurationError, match="speaks no TLS there"):
+            OpenSearchEventIndex(client, bulk_bytes=1).states()
+        server.shutdown()
 
 
 @pytest.mark.enable_socket
