@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     # Takes method, address, body and headers of a request; gives the headers that sign it.
     Signer = Callable[..., dict[str, str]]
 
+_READING = ("/_search", "/_msearch", "/_count")  # sent with POST, for they have a body
 _NO_REFRESH = (
     "Amazon OpenSearch Serverless can only be read: it has no _refresh, on which delivery and late "
     "evidence rest; ingest into an Amazon OpenSearch Service domain (signing=es) or a cluster"
@@ -91,7 +92,7 @@ class _ReadOnlyTransport(Transport):
         Raises:
             ConfigurationError: If it would write, or needs what Serverless does not offer.
         """
-        if method not in ("GET", "HEAD") and "/_search" not in url:
+        if method not in ("GET", "HEAD") and not any(name in url for name in _READING):
             raise ConfigurationError(_NO_REFRESH)
         return super().perform_request(method, url, *args, **more)
 

@@ -347,7 +347,8 @@ def test_serverless_is_read_and_never_written(
             index.save_file("file:///x", {})
         with pytest.raises(ConfigurationError, match="Serverless can only be read"):
             index.states()  # a count of what is written by now needs a refresh
-    assert cluster.requests == []
+        assert cluster.requests == []
+        assert index._client.count(index="cloudtrail-*", body={}) == {"hits": {"hits": []}}
 
 
 def test_signing_without_credentials_says_what_to_give(monkeypatch: pytest.MonkeyPatch) -> None:
