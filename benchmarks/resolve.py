@@ -49,7 +49,7 @@ def read(directory: Path) -> list[bytes]:
     """Read and gunzip every log file."""
     source, limit = DirectoryLogFiles(), InputLimits().inflated_bytes
     found = find_log_files([directory]).logs
-    contents = [inflate(source.read(location), limit=limit) for location in found]
+    contents = [b"".join(inflate(source.read(location), limit=limit)) for location in found]
     return [content for content in contents if b'"eventTime"' in content]
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from enricher.errors import ConfigurationError
 from enricher.pipeline.discover import DiscoverServices
 from enricher.pipeline.ingest import IngestServices
+from enricher.pipeline.intake import Intake
 from enricher.pipeline.reenrich import EnrichServices
 from enricher.pipeline.watch import WatchServices
 from enricher.settings import Settings, Signing, setting_names
@@ -157,6 +158,11 @@ class Container:
         return CeleryTaskQueue(self.celery, self.redis)
 
     @cached_property
+    def intake(self) -> Intake:
+        """Where log files are handed over to be ingested."""
+        return Intake(ledger=self.index, queue=self.queue, clock=SystemClock())
+
+    @cached_property
     def ingesting(self) -> IngestServices:
         """What ingesting a log file needs."""
         return IngestServices(
@@ -219,7 +225,7 @@ class Container:
         return DiscoverServices(
             listing=self.s3,
             checkpoints=RedisCheckpoints(self.redis),
-            queue=self.queue,
+            intake=self.intake,
             clock=SystemClock(),
         )
 
@@ -230,7 +236,7 @@ class Container:
         return WatchServices(
             messages=SqsMessages(queue_url, self.aws),
             quarantine=self.index,
-            queue=self.queue,
+            intake=self.intake,
             clock=SystemClock(),
             pause=time.sleep,
         )

@@ -169,7 +169,7 @@ class WorkerSettings(Section):
 
     concurrency: Annotated[int, Ge(1), Le(256)] = 2
     """Processes of one worker."""
-    time_limit: timedelta = timedelta(minutes=30)
+    time_limit: timedelta = timedelta(minutes=10)
     """How long one task may take before its process is ended."""
 
 

@@ -19,6 +19,7 @@ def rebuild() -> None:
     """Restore the evidence from the events in OpenSearch, and settle every event against it."""
     count = rebuild_evidence(container().enriching)
     out.print(f"Evidence rebuilt from {count:,} events.")
+    _take_lost()
 
 
 def reconcile() -> None:
@@ -29,6 +30,13 @@ def reconcile() -> None:
         f"{report.raw:,} raw events enriched, {report.awaited:,} brought up to date, "
         f"{report.closed:,} wait no longer."
     )
+    _take_lost()
+
+
+def _take_lost() -> None:
+    lost = container().intake.take_lost()
+    if lost:
+        out.print(f"{lost:,} log files that the task queue had lost are queued again.")
 
 
 def beat() -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import uuid4
 
 import typer
@@ -18,7 +17,9 @@ from enricher.bootstrap import Container, container
 from enricher.cli.shown import err, out, text
 from enricher.cli.sources import Sources, queue_all, selection, show_skipped
 from enricher.cli.workerprocess import local_worker
+from enricher.pipeline.ledger import FileStatus
 from enricher.stores import templates
+from enricher.stores.opensearch_ledger import RunTotals
 
 _POLL = timedelta(milliseconds=300)
 _QUIET_POLLS = 3  # the queue is empty that often in a row: nothing follows any more
@@ -75,17 +76,18 @@ def ingest(  # noqa: PLR0913, PLR0917 - Typer's options
         out.print(f"{found.queued} log files queued as run {run_id}")
         return
     with local_worker(services):
-        entries = _watch(services, found.queued, run_id)
-    show_summary(services, entries)
-    if any(entry["quarantined"] or entry["status"] == "failed" for entry in entries):
+        totals = _watch(services, run_id)
+    show_summary(services, run_id, totals)
+    if totals.quarantined or totals.by_status.get(FileStatus.FAILED):
         err.print(
-            f"Something was quarantined. To look at it: enricher quarantine list --run {run_id}"
+            f"Something was quarantined. To look at it: enricher quarantine list --run {run_id}",
+            soft_wrap=True,  # so that it can be copied from a narrow terminal
         )
         raise typer.Exit(1)
 
 
-def _watch(services: Container, files: int, run_id: str) -> list[dict[str, Any]]:
-    """Show progress until every file is in the ledger and no work is left that follows from it."""
+def _watch(services: Container, run_id: str) -> RunTotals:
+    """Show progress until no file is queued any more and no work is left that follows from it."""
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -94,21 +96,29 @@ def _watch(services: Container, files: int, run_id: str) -> list[dict[str, Any]]
         TimeElapsedColumn(),
         console=err,
     ) as progress:
-        bar = progress.add_task("ingesting", total=files, records=0, rate=0)
+        bar = progress.add_task("ingesting", records=0, rate=0)
         started = time.monotonic()
-        entries: list[dict[str, Any]] = []
+        quiet = 0
 
-        def seen() -> bool:
-            nonlocal entries
-            entries = services.index.files_of_run(run_id)
-            records = sum(entry["records"] for entry in entries)
+        def all_ended() -> bool:
+            nonlocal quiet
+            totals = services.index.run_totals(run_id)
+            queued = totals.by_status.get(FileStatus.QUEUED, 0)
             elapsed = max(time.monotonic() - started, 0.001)
             progress.update(
-                bar, completed=len(entries), records=records, rate=int(records / elapsed)
+                bar,
+                total=totals.files,
+                completed=totals.files - queued,
+                records=totals.records,
+                rate=int(totals.records / elapsed),
             )
-            return len(entries) >= files
+            if queued:
+                quiet = quiet + 1 if services.queue.depth() == 0 else 0
+                if quiet >= _QUIET_POLLS:
+                    services.intake.take_lost()  # the queue was lost, the ledger was not
+            return not queued
 
-        _until(seen)
+        _until(all_ended)
         progress.update(bar, description="enriching")
         quiet = 0
 
@@ -118,7 +128,7 @@ def _watch(services: Container, files: int, run_id: str) -> list[dict[str, Any]]
             return quiet >= _QUIET_POLLS
 
         _until(settled)
-    return entries
+    return services.index.run_totals(run_id)
 
 
 def _until(done: Callable[[], bool]) -> None:
@@ -126,28 +136,20 @@ def _until(done: Callable[[], bool]) -> None:
         time.sleep(_POLL.total_seconds())
 
 
-def show_summary(services: Container, entries: list[dict[str, Any]]) -> None:
+def show_summary(services: Container, run_id: str, totals: RunTotals) -> None:
     """Print what became of the run: the ledger's sums, and how the origins were found."""
-    sums: Counter[str] = Counter()
-    for entry in entries:
-        for name in ("records", "indexed", "duplicate", "quarantined"):
-            sums[name] += entry[name]
-        sums[entry["status"]] += 1
     table = Table(
         title="Ingested", box=None, pad_edge=False, show_header=False, title_justify="left"
     )
-    table.add_row("log files", f"{len(entries):,}")
-    for status, word in (("failed", "failed files"), ("skipped", "skipped files")):
-        if sums[status]:
-            table.add_row(word, f"{sums[status]:,}")
-    for name, word in (
-        ("records", "records"),
-        ("indexed", "indexed"),
-        ("duplicate", "duplicates"),
-        ("quarantined", "quarantined"),
-    ):
-        table.add_row(word, f"{sums[name]:,}")
-    counts = services.index.summarize([entry["location"] for entry in entries])
+    table.add_row("log files", f"{totals.files:,}")
+    for status in (FileStatus.FAILED, FileStatus.SKIPPED):
+        if totals.by_status.get(status):
+            table.add_row(f"{status} files", f"{totals.by_status[status]:,}")
+    table.add_row("records", f"{totals.records:,}")
+    table.add_row("indexed", f"{totals.indexed:,}")
+    table.add_row("duplicates", f"{totals.duplicate:,}")
+    table.add_row("quarantined", f"{totals.quarantined:,}")
+    counts = services.index.summarize(services.index.locations_of_run(run_id))
     for rule, count in sorted(counts["rule"].items()):
         table.add_row(text(f"origin by {rule}"), f"{count:,}")
     unresolved = sum(n for s, n in counts["status"].items() if s not in ("resolved", "external"))
@@ -155,8 +157,6 @@ def show_summary(services: Container, entries: list[dict[str, Any]]) -> None:
     if counts["state"].get("pending"):
         table.add_row("waiting for evidence", f"{counts['state']['pending']:,}")
     out.print(table)
-    refusals: Counter[str] = Counter()
-    for entry in entries:
-        refusals.update(entry.get("refusals", {}))
-    for reason, count in refusals.most_common():
+    reasons = services.index.quarantine_reasons(run_id)
+    for reason, count in sorted(reasons.items(), key=lambda item: -item[1]):
         out.print(text(f"  quarantined {count}: {reason}", style="yellow"))

@@ -35,7 +35,10 @@ def list_entries(
             text(entry.get("event_id", "")),
         )
     out.print(table)
-    err.print(f"{len(entries)} of {total}; `enricher quarantine show ID` prints one, whole")
+    err.print(
+        f"{len(entries)} of {total}; `enricher quarantine show ID` prints one, whole",
+        soft_wrap=True,
+    )
 
 
 @app.command("show")

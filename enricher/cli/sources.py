@@ -16,6 +16,7 @@ from enricher.cli.shown import err, plain, text
 from enricher.errors import LogFileError
 from enricher.pipeline.discover import Discovered, Selection, queue_listed
 from enricher.pipeline.locations import SCHEME
+from enricher.pipeline.ports import LogFileStat
 from enricher.stores.directory import find_log_files
 from enricher.stores.spool import spool
 
@@ -74,12 +75,10 @@ def queue_all(
         typer.Exit: If a source is not there; nothing of paths is queued unless all are there.
     """
     discovered = Discovered()
-    for location in _at_paths(sources, wanted, discovered):
-        services.queue.ingest(location, run_id)
-        discovered.queued += 1
+    logs = _at_paths(sources, wanted, discovered)
     if sources.stdin:
-        services.queue.ingest(_spooled(services), run_id)
-        discovered.queued += 1
+        logs.append(LogFileStat(location=_spooled(services)))
+    discovered.queued += services.intake.take(logs, run_id)
     for prefix in sources.prefixes:
         try:
             queue_listed(prefix, wanted, run_id, services.discovering, discovered, resume=resume)
@@ -90,7 +89,7 @@ def queue_all(
     return discovered
 
 
-def _at_paths(sources: Sources, wanted: Selection, discovered: Discovered) -> list[str]:
+def _at_paths(sources: Sources, wanted: Selection, discovered: Discovered) -> list[LogFileStat]:
     try:
         found = find_log_files(sources.paths)
     except FileNotFoundError as error:
@@ -98,11 +97,11 @@ def _at_paths(sources: Sources, wanted: Selection, discovered: Discovered) -> li
         raise typer.Exit(2) from error
     for path, reason in found.skipped.items():
         discovered.skip(path, reason)
-    logs: list[str] = []
-    for log in found.logs:
-        refusal = wanted.refusal(log)
+    logs: list[LogFileStat] = []
+    for location, log in found.logs.items():
+        refusal = wanted.refusal(location)
         if refusal:
-            discovered.skip(log, refusal)
+            discovered.skip(location, refusal)
         else:
             logs.append(log)
     return logs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import structlog
 import typer
 
 from enricher.bootstrap import container
@@ -27,6 +28,9 @@ def worker(
     # The tasks register on the application as they are imported; settings are checked by then.
     from enricher.workers.tasks import app  # noqa: PLC0415
 
+    given_back = services.queue.give_back_orphans()
+    if given_back:
+        structlog.get_logger("enricher").info("orphans_given_back", tasks=given_back)
     processes = concurrency or settings.worker.concurrency
     app.worker_main(
         [

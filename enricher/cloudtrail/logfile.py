@@ -64,6 +64,11 @@ def kind_of(path: str) -> FileKind:
     return FileKind.LOG if path.lower().endswith(_ENDINGS) else FileKind.OTHER
 
 
+def says_gzip(path: str) -> bool | None:
+    """Tell whether a name promises gzip; None where it leaves that to the content."""
+    return True if path.lower().endswith(".gz") else None
+
+
 def parse_path(path: str) -> LogFileName:
     """Read account, region and delivery time from a path or key, as far as it tells them."""
     layout, name = _LAYOUT.search(path), _NAME.search(path.rpartition("/")[2])

@@ -7,6 +7,9 @@ References:
 
 from __future__ import annotations
 
+import codecs
+import json
+import re
 import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,8 +22,21 @@ if TYPE_CHECKING:
 
     from enricher.cloudtrail.codec import JsonObject
 
+# Up to here a log file is parsed in one go, which is fastest; a larger one is read record by
+# record, so that what is held does not grow with the file. CloudTrail's own files are far smaller.
+WHOLE_BYTES = 16 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
 _INFLATE_STEP = 1 << 20
+_HEAD_LINES = 100
+# How many records' size an item may have before it is given up that its end will ever come.
+_SLACK = 4
+_SCANNER = json.JSONDecoder()
+_BETWEEN = re.compile(r"[\s,]*")
+_MORE_LINES = re.compile(rb"\n\s*\S")
+_SELF_CONTAINED = frozenset('{["')
+_FOLLOWED = re.compile(r"\s*[,\]]")
+_LIST_START = re.compile(rb"\s*\[")
+_RECORDS_START = re.compile(rb'\s*\{\s*"(Records|Events)"\s*:\s*\[')
 _MARKS = frozenset({"eventTime", "eventName", "eventSource", "eventID", "eventId", "userIdentity"})
 
 
@@ -52,23 +68,58 @@ class RefusedRecord:
 
 @dataclass(slots=True)
 class LogFileContent:
-    """The records of one file, in order, with their positions."""
+    """What one file holds, in order: records with their positions, and what is none."""
 
-    records: list[tuple[int, JsonObject]] = field(default_factory=list)
-    refused: list[RefusedRecord] = field(default_factory=list)
+    pieces: list[tuple[int, JsonObject] | RefusedRecord] = field(default_factory=list)
 
     @property
-    def total(self) -> int:
-        """How many pieces the file holds, records or not."""
-        return len(self.records) + len(self.refused)
+    def records(self) -> list[tuple[int, JsonObject]]:
+        """The records, with their positions."""
+        return [piece for piece in self.pieces if not isinstance(piece, RefusedRecord)]
+
+    @property
+    def refused(self) -> list[RefusedRecord]:
+        """What is no record."""
+        return [piece for piece in self.pieces if isinstance(piece, RefusedRecord)]
 
 
-def inflate(chunks: Iterable[bytes], *, limit: int, expect_gzip: bool | None = None) -> bytes:
-    """Give the file's content, gunzipped where it is gzip.
+def read_log_file(
+    chunks: Iterable[bytes],
+    limits: InputLimits,
+    *,
+    expect_gzip: bool | None = None,
+    whole_bytes: int = WHOLE_BYTES,
+) -> Iterator[tuple[int, JsonObject] | RefusedRecord]:
+    """Give a log file's records with their positions, and what is none, in order.
+
+    A file may break off after some of its records were given; those are good.
 
     Args:
         chunks: The file's bytes.
-        limit: The largest size after gunzip: nothing beyond it is ever held in memory.
+        limits: What it may hold.
+        expect_gzip: Whether the name says gzip; None decides by the content alone.
+        whole_bytes: Inflated size up to which a file is parsed in one go.
+
+    Raises:
+        LogFileError: As `inflate` and `parse_log_file`.
+    """
+    inflated = inflate(chunks, limit=limits.inflated_bytes, expect_gzip=expect_gzip)
+    head = bytearray()
+    for chunk in inflated:
+        head += chunk
+        if len(head) > whole_bytes:
+            return _streamed(bytes(head), inflated, limits)
+    return iter(parse_log_file(bytes(head), limits).pieces)
+
+
+def inflate(
+    chunks: Iterable[bytes], *, limit: int, expect_gzip: bool | None = None
+) -> Iterator[bytes]:
+    """Give the file's content in pieces, gunzipped where it is gzip.
+
+    Args:
+        chunks: The file's bytes.
+        limit: The largest size after gunzip: nothing beyond it is ever inflated.
         expect_gzip: Whether the name says gzip; None decides by the content alone.
 
     Raises:
@@ -81,26 +132,23 @@ def inflate(chunks: Iterable[bytes], *, limit: int, expect_gzip: bool | None = N
         head += chunk
     if not head:
         raise LogFileError("file-empty")
-    if head.startswith(_GZIP_MAGIC):
-        return _gunzip(head, source, limit)
-    if expect_gzip:
+    is_gzip = head.startswith(_GZIP_MAGIC)
+    if expect_gzip and not is_gzip:
         raise LogFileError("not-gzip")
-    return _joined(head, source, limit)
+    size = 0
+    for piece in _gunzip(head, source) if is_gzip else _chain(head, source):
+        size += len(piece)
+        if size > limit:
+            raise LogFileError("inflated-size-exceeded")
+        yield piece
 
 
-def _joined(head: bytes, rest: Iterator[bytes], limit: int) -> bytes:
-    content = bytearray(head)
-    for chunk in rest:
-        content += chunk
-        if len(content) > limit:
-            break
-    if len(content) > limit:
-        raise LogFileError("inflated-size-exceeded")
-    return bytes(content)
+def _chain(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield head
+    yield from rest
 
 
-def _gunzip(head: bytes, rest: Iterator[bytes], limit: int) -> bytes:
-    content = bytearray()
+def _gunzip(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     member = zlib.decompressobj(wbits=31)
     waiting = head
     try:
@@ -110,11 +158,9 @@ def _gunzip(head: bytes, rest: Iterator[bytes], limit: int) -> bytes:
                 if not waiting:
                     waiting = next(rest, b"")
                     if not waiting:
-                        break
+                        return
                 member = zlib.decompressobj(wbits=31)
-            content += member.decompress(waiting, _INFLATE_STEP)
-            if len(content) > limit:
-                raise LogFileError("inflated-size-exceeded")
+            yield member.decompress(waiting, _INFLATE_STEP)
             waiting = member.unconsumed_tail
             if not waiting and not member.eof:
                 waiting = next(rest, b"")
@@ -122,7 +168,6 @@ def _gunzip(head: bytes, rest: Iterator[bytes], limit: int) -> bytes:
                     raise LogFileError("gzip-truncated")
     except zlib.error as err:
         raise LogFileError("gzip-invalid") from err
-    return bytes(content)
 
 
 def parse_log_file(content: bytes, limits: InputLimits) -> LogFileContent:
@@ -137,11 +182,87 @@ def parse_log_file(content: bytes, limits: InputLimits) -> LogFileContent:
     try:
         parsed = codec.loads(content)
     except codec.JSONDecodeError as err:
-        found = _lines(content)
-        if found is None:
+        if not _has_object_lines(content):
             raise LogFileError("json-invalid") from err
-        return _checked(found, limits)
-    return _checked(enumerate(_records_in(parsed)), limits)
+        found = _line_values(content.splitlines())
+    else:
+        found = enumerate(_records_in(parsed))
+    return LogFileContent(list(_checked(found, limits)))
+
+
+def _streamed(
+    head: bytes, rest: Iterator[bytes], limits: InputLimits
+) -> Iterator[tuple[int, JsonObject] | RefusedRecord]:
+    """Read a large file record by record, in the shapes that grow by appending records.
+
+    Any other shape is held whole, up to the limit of the inflated size.
+    """
+    start = _RECORDS_START.match(head) or _LIST_START.match(head)
+    if start is not None:
+        return _checked(_items(start[0], head[start.end() :], rest, limits), limits)
+    if _MORE_LINES.search(head) and _has_object_lines(head):
+        return _checked(_line_values(_split_lines(head, rest)), limits)
+    return iter(parse_log_file(b"".join((head, *rest)), limits).pieces)
+
+
+def _items(
+    opening: bytes, head: bytes, rest: Iterator[bytes], limits: InputLimits
+) -> Iterator[tuple[int, Any]]:
+    """Give the items of a JSON list one by one.
+
+    The scanner finds where an item ends, then the codec reads it, so that the same record means
+    the same in a file of any size. Bytes that are no UTF-8 are handed through to the codec, which
+    refuses the item that holds them.
+    """
+    decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
+    position = 0
+    text = decode(head)
+    at = _skip(text, 0)
+    while not text.startswith("]", at):
+        end = _end_of_item(text, at)
+        if end is not None:
+            yield position, _value(position, text[at:end].encode("utf-8", "surrogateescape"))
+            position += 1
+            at = _skip(text, end)
+        elif (more := next(rest, None)) is None or len(text) - at > _SLACK * limits.record_bytes:
+            raise LogFileError("json-invalid")
+        else:
+            text = text[at:] + decode(more)
+            at = _skip(text, 0)
+    _check_frame(opening + text[at:].encode("utf-8", "surrogateescape"), rest)
+
+
+def _skip(text: str, at: int) -> int:
+    found = _BETWEEN.match(text, at)
+    return found.end() if found else at
+
+
+def _end_of_item(text: str, at: int) -> int | None:
+    """Say where the item ends that begins there; None where more text is needed to tell."""
+    try:
+        _, end = _SCANNER.raw_decode(text, at)
+    except json.JSONDecodeError:
+        return None
+    except RecursionError as err:
+        raise LogFileError("json-invalid") from err
+    # A bare number may go on in the next piece; only what follows it says that it is whole.
+    return end if text[at] in _SELF_CONTAINED or _FOLLOWED.match(text, end) else None
+
+
+def _check_frame(frame: bytes, rest: Iterator[bytes]) -> None:
+    """See that what is around the items is JSON; this also reads the file to its end."""
+    try:
+        codec.loads(b"".join((frame, *rest)))
+    except codec.JSONDecodeError as err:
+        raise LogFileError("json-invalid") from err
+
+
+def _split_lines(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    held = b""
+    for chunk in _chain(head, rest):
+        *lines, held = (held + chunk).split(b"\n")
+        yield from lines
+    yield held
 
 
 def _records_in(parsed: Any) -> list[Any]:  # noqa: ANN401 - any JSON value may come
@@ -160,12 +281,10 @@ def _records_in(parsed: Any) -> list[Any]:  # noqa: ANN401 - any JSON value may 
     return [parsed]
 
 
-def _lines(content: bytes) -> Iterator[tuple[int, Any]] | None:
-    """Read JSON lines, if that is what the content looks like."""
-    lines = [line for line in content.splitlines() if line.strip()]
-    if not lines or not any(_is_object_line(line) for line in lines[:100]):
-        return None
-    return ((number, _line_value(number, line)) for number, line in enumerate(lines))
+def _has_object_lines(content: bytes) -> bool:
+    """Tell whether the content looks like JSON lines."""
+    lines = (line for line in content.splitlines() if line.strip())
+    return any(_is_object_line(line) for line, _ in zip(lines, range(_HEAD_LINES), strict=False))
 
 
 def _is_object_line(line: bytes) -> bool:
@@ -178,13 +297,18 @@ def _is_object_line(line: bytes) -> bool:
         return False
 
 
-def _line_value(number: int, line: bytes) -> Any:  # noqa: ANN401 - any JSON value may come
+def _line_values(lines: Iterable[bytes]) -> Iterator[tuple[int, Any]]:
+    filled = (line for line in lines if line.strip())
+    return ((number, _value(number, line)) for number, line in enumerate(filled))
+
+
+def _value(number: int, text: bytes) -> Any:  # noqa: ANN401 - any JSON value may come
     try:
-        return codec.loads(line)
+        return codec.loads(text)
     except codec.JSONDecodeError:
-        text = line.decode("utf-8", "backslashreplace")
+        verbatim = text.decode("utf-8", "backslashreplace")
         return RefusedRecord(
-            error=RecordError("json-invalid", number), position=number, verbatim=text
+            error=RecordError("json-invalid", number), position=number, verbatim=verbatim
         )
 
 
@@ -203,16 +327,16 @@ def _unwrap(value: JsonObject) -> JsonObject:
     return value
 
 
-def _checked(found: Iterable[tuple[int, Any]], limits: InputLimits) -> LogFileContent:
-    content = LogFileContent()
-    for position, value in found:
-        if content.total >= limits.records:
+def _checked(
+    found: Iterable[tuple[int, Any]], limits: InputLimits
+) -> Iterator[tuple[int, JsonObject] | RefusedRecord]:
+    for count, (position, value) in enumerate(found):
+        if count >= limits.records:
             raise LogFileError("too-many-records")
         if isinstance(value, RefusedRecord):
-            content.refused.append(value)
+            yield value
         elif isinstance(value, dict):
-            content.records.append((position, _unwrap(value)))
+            yield position, _unwrap(value)
         else:
             error = RecordError("not-an-object", position)
-            content.refused.append(RefusedRecord(error=error, position=position, verbatim=value))
-    return content
+            yield RefusedRecord(error=error, position=position, verbatim=value)

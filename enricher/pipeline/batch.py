@@ -94,13 +94,18 @@ def look_once_more(snapshot: EvidenceSnapshot, store: EvidenceStore, queue: Task
     return len(changed)
 
 
-def publish(batch: Iterable[Stated], store: EvidenceStore, queue: TaskQueue) -> int:
-    """Publish the facts of records, and wake who rests on their keys.
+def publish(batch: Iterable[Stated], store: EvidenceStore, queue: TaskQueue) -> None:
+    """Publish the facts of records, and wake who rests on their keys."""
+    store.publish(keyed for one in batch for keyed in one.facts)
+    send_wakeups(store, queue)
 
-    Returns:
-        How many keys were woken.
+
+def send_wakeups(store: EvidenceStore, queue: TaskQueue) -> None:
+    """Send the wake-ups that are noted: our own, and those of a process that died before it could.
+
+    Sending one twice costs work and changes nothing; forgetting one would leave a document wrong.
     """
-    woken = store.publish(keyed for one in batch for keyed in one.facts)
-    if woken:
-        queue.enrich_again(sorted(woken))
-    return len(woken)
+    unsent = store.unsent()
+    if unsent:
+        queue.enrich_again(sorted(unsent))
+        store.sent(unsent)

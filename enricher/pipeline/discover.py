@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date, datetime
 
-    from enricher.pipeline.ports import Clock, TaskQueue
+    from enricher.pipeline.intake import Intake
+    from enricher.pipeline.ports import Clock, LogFileStat
 
 # A log file's name tells its delivery only roughly, and files of one time sort at random. Those
 # named within this time before a listing may have appeared after it, and are listed again.
@@ -90,13 +91,13 @@ class ListedPage:
     """One page of a listing.
 
     Attributes:
-        logs: Locations of log files.
+        logs: Log files.
         skipped: Why others are left out: key or folder → reason.
         scope: What the checkpoint is kept under; None where there is no order to resume in.
         last_key: The last key of the page.
     """
 
-    logs: Sequence[str]
+    logs: Sequence[LogFileStat]
     skipped: Mapping[str, str] = field(default_factory=dict)
     scope: str | None = None
     last_key: str | None = None
@@ -148,7 +149,7 @@ class DiscoverServices:
 
     listing: LogFileListing
     checkpoints: Checkpoints
-    queue: TaskQueue
+    intake: Intake
     clock: Clock
 
 
@@ -182,9 +183,7 @@ def queue_listed(  # noqa: PLR0913 - what, which of it, where to, and how
         return resume_after(checkpoint, folder)
 
     for page in services.listing.list_log_files(location, selection, after):
-        for log in page.logs:
-            services.queue.ingest(log, run_id)
-            discovered.queued += 1
+        discovered.queued += services.intake.take(page.logs, run_id)
         for path, reason in page.skipped.items():
             discovered.skip(path, reason)
         if page.scope and page.last_key:

@@ -1,31 +1,31 @@
-"""Ingest one log file: read, publish its facts, enrich, write, and look once more (design §5).
+"""Ingest log files: read, publish their facts, enrich, write, and look once more (design §5).
 
-Safe to repeat: a document that exists is never touched, and facts are sets.
+Safe to repeat: a document that exists is settled against the evidence, never written anew, and
+facts are sets. Records flow in pieces: all of a small file, or a part of a large one. Pieces of
+several files share a bulk request; each file keeps its own account of what became of it.
 """
 
 from __future__ import annotations
 
 import hashlib
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from enricher.cloudtrail import codec
-from enricher.cloudtrail.indexable import indexable, redacted
-from enricher.cloudtrail.reading import inflate, parse_log_file
+from enricher.cloudtrail.indexable import indexable
+from enricher.cloudtrail.logfile import says_gzip
+from enricher.cloudtrail.reading import RefusedRecord, read_log_file
 from enricher.cloudtrail.record import Record
 from enricher.errors import LogFileError, RecordError, UnavailableError
 from enricher.pipeline.batch import enrich_batch, look_once_more, publish, state
 from enricher.pipeline.documents import index_name, new_document
-from enricher.pipeline.ledger import FileReport
-from enricher.pipeline.ports import (
-    QuarantineEntry,
-    Written,
-)
+from enricher.pipeline.ledger import FileReport, FileStatus
+from enricher.pipeline.ports import Written
+from enricher.pipeline.reenrich import EnrichServices, enrich_stored
+from enricher.pipeline.refusals import refused_file, refused_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
 
     from enricher.cloudtrail.codec import JsonObject
     from enricher.cloudtrail.indexable import Indexable
@@ -35,181 +35,284 @@ if TYPE_CHECKING:
     from enricher.pipeline.documents import Period
     from enricher.pipeline.ports import (
         Attempts,
-        Clock,
-        EventIndex,
-        EvidenceStore,
+        Document,
         LogFileSource,
-        TaskQueue,
+        QuarantineEntry,
+        WriteResult,
     )
 
 MOST_OF_A_FILE = 0.5
+_ENOUGH_TO_TELL = 1_000  # records that stand for a file whose end is not read yet
 MOST_ATTEMPTS = 3
 NOT_CLOUDTRAIL = "not-cloudtrail"
-_VERBATIM_CHARS = 5_000_000
+_PIECE_BYTES = 32 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IngestServices:
-    """What ingesting needs, put together once per process.
+class IngestServices(EnrichServices):
+    """What ingesting needs beside what enriching needs, put together once per process.
 
     Attributes:
         enrich_at_ingest: Enrich in the first write what can be; otherwise write raw and pending.
     """
 
     source: LogFileSource
-    index: EventIndex
-    store: EvidenceStore
-    queue: TaskQueue
     attempts: Attempts
-    clock: Clock
     limits: InputLimits
     period: Period
-    batch_records: int
     enrich_at_ingest: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class _Readable:
-    """A record that can be indexed, with its place in the file."""
+    """A record that can be indexed, with its place in its file."""
 
+    report: FileReport
     position: int
     record: Record
     body: Indexable
 
 
-def ingest_log_file(location: str, run_id: str, services: IngestServices) -> FileReport:
-    """Ingest one log file and write its ledger entry.
+@dataclass(slots=True)
+class _Piece:
+    """Some records of one file that are written together.
+
+    Attributes:
+        last: Nothing more of the file follows.
+    """
+
+    report: FileReport
+    readable: list[_Readable] = field(default_factory=list)
+    refused: list[QuarantineEntry] = field(default_factory=list)
+    size_bytes: int = 0
+    last: bool = False
+
+    def refuse(self, entry: QuarantineEntry) -> None:
+        self.refused.append(entry)
+        self.size_bytes += len(entry.verbatim or "")
+
+    def is_full(self, most_records: int) -> bool:
+        return (
+            len(self.readable) + len(self.refused) >= most_records
+            or self.size_bytes >= _PIECE_BYTES
+        )
+
+
+def ingest_log_files(
+    locations: Sequence[str], run_id: str, services: IngestServices
+) -> list[FileReport]:
+    """Ingest log files and write their ledger entries.
 
     A file that cannot be read is marked failed in the ledger and kept in quarantine by reference;
     one whose records are refused for the most part is stopped and marked failed (design §6).
+    Files that come again because their worker died come one by one, so that the one that kills
+    is found out.
+
+    Returns:
+        What became of each file; nothing where they were queued again one by one.
 
     Raises:
         UnavailableError: If a server does not answer; nothing is lost by calling again.
     """
-    report = FileReport(location=location, run_id=run_id, started_at=services.clock.now())
-    with _attempt(location, services) as attempts:
-        if attempts > MOST_ATTEMPTS:
-            _fail(report, "kills-its-worker", services)
-        else:
-            _ingest_or_fail(report, services)
-        services.index.save_file(location, report.entry(services.clock.now()))
-        if report.duplicate or not services.enrich_at_ingest:
-            # What an attempt before this one left raw, or what was to be written raw.
-            services.queue.enrich_file(location)
-    return report
+    reports = [
+        FileReport(location=location, run_id=run_id, started_at=services.clock.now())
+        for location in locations
+    ]
+    with _attempt(reports, services):
+        if len(reports) > 1 and any(report.attempts > 1 for report in reports):
+            for location in locations:
+                services.queue.ingest([location], run_id)
+            return []
+        for batch in _batches(reports, services):
+            _write(batch, services)
+        if not services.enrich_at_ingest:
+            for location in locations:
+                services.queue.enrich_file(location)
+    return reports
 
 
 @contextmanager
-def _attempt(location: str, services: IngestServices) -> Iterator[int]:
+def _attempt(reports: Sequence[FileReport], services: IngestServices) -> Iterator[None]:
     """Count this attempt; only a process that dies within it leaves the count behind.
 
-    With the counter away, the file is taken as if for the first time.
+    With the counter away, files are taken as if for the first time.
     """
+    locations = [report.location for report in reports]
+    with suppress(UnavailableError):
+        for report, attempts in zip(reports, services.attempts.begin(locations), strict=True):
+            report.attempts = attempts
     try:
-        attempts = services.attempts.begin(location)
-    except UnavailableError:
-        attempts = 1
-    try:
-        yield attempts
+        yield
     finally:
         with suppress(UnavailableError):  # the count is forgotten by itself after a day
-            services.attempts.end(location)
+            services.attempts.end(locations)
 
 
-def _ingest_or_fail(report: FileReport, services: IngestServices) -> None:
-    try:
-        _ingest(report, services)
-    except LogFileError as err:
-        if err.reason == NOT_CLOUDTRAIL:
-            report.status, report.reason = "skipped", err.reason
-        else:
-            _fail(report, err.reason, services)
+# --- reading ----------------------------------------------------------------------------------
 
 
-def _ingest(report: FileReport, services: IngestServices) -> None:
-    digest = hashlib.sha256()
-    counted = _Counted(services.source.read(report.location), digest, report)
-    expect_gzip = True if report.location.lower().endswith(".gz") else None
-    content = inflate(
-        counted.chunks(), limit=services.limits.inflated_bytes, expect_gzip=expect_gzip
-    )
-    report.sha256 = digest.hexdigest()
-    parsed = parse_log_file(content, services.limits)
-    report.records = parsed.total
-    refused = [
-        _refusal(report, services, item.error, item.verbatim, item.position)
-        for item in parsed.refused
-    ]
-    readable: list[_Readable] = []
-    for position, raw in parsed.records:
+def _batches(reports: Sequence[FileReport], services: IngestServices) -> Iterator[list[_Piece]]:
+    """Join pieces to batches of bounded size; a file is read only as far as it is written.
+
+    Pieces are never cut to fill a batch: what shares a write with what depends on the files alone.
+    """
+    held: list[_Piece] = []
+    count = 0
+    for report in reports:
+        for piece in _pieces(report, services):
+            if held and count + len(piece.readable) > services.batch_records:
+                yield held
+                held, count = [], 0
+            held.append(piece)
+            count += len(piece.readable)
+            if piece.is_full(services.batch_records):
+                yield held
+                held, count = [], 0
+    if held:
+        yield held
+
+
+def _pieces(report: FileReport, services: IngestServices) -> Iterator[_Piece]:
+    """Read a file piece by piece, until its end or until it has failed."""
+    piece = _Piece(report)
+    if report.attempts > MOST_ATTEMPTS:
+        _fail(piece, "kills-its-worker", services)
+    else:
         try:
-            readable.append(_read(raw, position, services.limits))
-        except RecordError as err:
-            refused.append(_refusal(report, services, err, raw, position))
-    _quarantine(report, services, refused)
-    if report.records and report.quarantined > MOST_OF_A_FILE * report.records:
-        _give_up(report, services, readable)
+            for found in read_log_file(
+                _counted(report, services),
+                services.limits,
+                expect_gzip=says_gzip(report.location),
+            ):
+                report.records += 1
+                _sort_in(piece, found, services)
+                if piece.is_full(services.batch_records):
+                    yield piece
+                    if report.status is FileStatus.FAILED:
+                        return
+                    piece = _Piece(report)
+        except LogFileError as err:
+            if err.reason == NOT_CLOUDTRAIL:
+                report.status, report.reason = FileStatus.SKIPPED, err.reason
+            else:
+                _fail(piece, err.reason, services)
+    piece.last = True
+    yield piece
+
+
+def _counted(report: FileReport, services: IngestServices) -> Iterator[bytes]:
+    """Measure and hash a file while it is read."""
+    digest = hashlib.sha256()
+    for chunk in services.source.read(report.location):
+        digest.update(chunk)
+        report.size_bytes += len(chunk)
+        yield chunk
+    report.sha256 = digest.hexdigest()
+
+
+def _sort_in(
+    piece: _Piece, found: tuple[int, JsonObject] | RefusedRecord, services: IngestServices
+) -> None:
+    report = piece.report
+    if isinstance(found, RefusedRecord):
+        piece.refuse(_refusal(report, found.error, found.position, found.verbatim, services))
         return
-    for start in range(0, len(readable), services.batch_records):
-        end = start + services.batch_records
-        _write(report, services, readable[start:end])
-        if report.quarantined > MOST_OF_A_FILE * report.records:
-            _give_up(report, services, readable[end:])
-            return
+    position, raw = found
+    try:
+        record = Record(raw, position)
+        body = indexable(raw, services.limits)
+    except RecordError as err:
+        piece.refuse(_refusal(report, err, position, raw, services))
+        return
+    piece.readable.append(_Readable(report, position, record, body))
+    piece.size_bytes += len(body.body)
 
 
-class _Counted:
-    """Measures and hashes a file while it is read."""
-
-    def __init__(self, chunks: Iterator[bytes], digest: Any, report: FileReport) -> None:  # noqa: ANN401
-        self._chunks, self._digest, self._report = chunks, digest, report
-
-    def chunks(self) -> Iterator[bytes]:
-        for chunk in self._chunks:
-            self._digest.update(chunk)
-            self._report.size_bytes += len(chunk)
-            yield chunk
+# --- writing ----------------------------------------------------------------------------------
 
 
-def _read(raw: JsonObject, position: int, limits: InputLimits) -> _Readable:
-    record = Record(raw, position)
-    return _Readable(position=position, record=record, body=indexable(raw, limits))
+def _write(batch: Sequence[_Piece], services: IngestServices) -> None:
+    """Publish, enrich, write and look once more; then say in the ledger what is done."""
+    for piece in batch:
+        _give_up_if_mostly_refused(piece, services)
+    readable = [one for piece in batch for one in piece.readable]
+    if readable:
+        refused = _write_records(readable, services)
+        for piece in batch:
+            piece.readable = []
+            piece.refused += [one for one in refused if one.location == piece.report.location]
+            _give_up_if_mostly_refused(piece, services)
+    services.index.quarantine([entry for piece in batch for entry in piece.refused])
+    done = [
+        piece.report for piece in batch if piece.last or piece.report.status is FileStatus.FAILED
+    ]
+    if done:
+        now = services.clock.now()
+        services.index.save_files([report.entry(now) for report in done])
 
 
-def _write(report: FileReport, services: IngestServices, batch: Sequence[_Readable]) -> None:
-    """Publish, enrich, write and look once more, for one batch of a file."""
-    stated = [state(one.record, one.body.notes) for one in batch]
+def _write_records(
+    readable: Sequence[_Readable], services: IngestServices
+) -> list[QuarantineEntry]:
+    """Write records of any files; give those that the index refuses."""
+    stated = [state(one.record, one.body.notes) for one in readable]
     enriched, snapshot, away = _enriched(stated, services)
+    now = services.clock.now()
     documents = [
         new_document(
             document_id=one.record.document_id,
             index=index_name(one.record.at, services.period),
             body=one.body.body,
             enriched=answer,
-            file=report.location,
-            at=services.clock.now(),
+            file=one.report.location,
+            at=now,
         )
-        for one, answer in zip(batch, enriched, strict=True)
+        for one, answer in zip(readable, enriched, strict=True)
     ]
-    refused = []
-    for one, answer, result in zip(batch, enriched, services.index.create(documents), strict=True):
-        _note_times(report, one.record.at)
-        match result.written:
-            case Written.CREATED:
-                report.indexed += 1
-                report.pending += answer["state"] == "pending"
-            case Written.DUPLICATE:
-                report.duplicate += 1
-            case Written.REFUSED:
-                error = RecordError(result.reason or "refused", one.position)
-                refused.append(
-                    _refusal(report, services, error, one.record.raw, one.position, result.detail)
-                )
-    _quarantine(report, services, refused)
+    results = services.index.create(documents)
+    refused = [
+        _refusal(one.report, error, one.position, one.record.raw, services, result.detail)
+        for one, answer, result in zip(readable, enriched, results, strict=True)
+        if (error := _account_for(one, answer, result)) is not None
+    ]
     if away is not None:
         raise away  # the documents are in, raw; the task comes again to enrich them
     if snapshot is not None:
+        _settle(documents, results, services)
         look_once_more(snapshot, services.store, services.queue)
+    return refused
+
+
+def _account_for(one: _Readable, answer: dict[str, Any], result: WriteResult) -> RecordError | None:
+    """Count what became of one document; give the error of one that was refused."""
+    report, at = one.report, one.record.at
+    report.oldest_event_at = min(report.oldest_event_at or at, at)
+    report.newest_event_at = max(report.newest_event_at or at, at)
+    match result.written:
+        case Written.CREATED:
+            report.indexed += 1
+            report.pending += answer["state"] == "pending"
+        case Written.DUPLICATE:
+            report.duplicate += 1
+        case Written.REFUSED:
+            return RecordError(result.reason or "refused", one.position)
+    return None
+
+
+def _settle(
+    documents: Sequence[Document], results: Sequence[WriteResult], services: IngestServices
+) -> None:
+    """Bring documents that were there before up to the evidence of now.
+
+    Whoever wrote one may have died before it looked once more, or may have written it raw.
+    """
+    there = [
+        document
+        for document, result in zip(documents, results, strict=True)
+        if result.written is Written.DUPLICATE
+    ]
+    if there:
+        enrich_stored(lambda: services.index.stored(there), services)
 
 
 def _enriched(
@@ -232,77 +335,46 @@ def _raw_only(one: Stated) -> dict[str, Any]:
     return {"state": "pending", **notes}
 
 
-def _note_times(report: FileReport, at: datetime) -> None:
-    report.oldest_event_at = min(report.oldest_event_at or at, at)
-    report.newest_event_at = max(report.newest_event_at or at, at)
-
-
 # --- what is refused --------------------------------------------------------------------------
 
 
 def _refusal(  # noqa: PLR0913, PLR0917 - one entry, all of its parts
     report: FileReport,
-    services: IngestServices,
     error: RecordError,
-    verbatim: object,
     position: int,
+    verbatim: object,
+    services: IngestServices,
     detail: str | None = None,
 ) -> QuarantineEntry:
-    event_id = verbatim.get("eventID") if isinstance(verbatim, dict) else None
-    return QuarantineEntry(
-        id=hashlib.sha256(f"{report.location}\n{position}".encode()).hexdigest(),
-        what="record",
-        reason=error.reason,
-        location=report.location,
-        position=position,
-        event_id=event_id if isinstance(event_id, str) else None,
-        detail=detail,
-        verbatim=_verbatim(verbatim),
-        at=services.clock.now(),
-        run_id=report.run_id,
-    )
+    report.quarantined += 1
+    report.refusals[error.reason] += 1
+    return refused_record(report, error, position, verbatim, at=services.clock.now(), detail=detail)
 
 
-def _verbatim(value: object) -> str | None:
-    """Spell a refused value as JSON; what the codec refuses stays in its file, by position."""
-    try:
-        text = codec.dumps(redacted(value)).decode()
-    except (TypeError, ValueError, RecursionError):
-        return None
-    return text if len(text) <= _VERBATIM_CHARS else None
-
-
-def _quarantine(
-    report: FileReport, services: IngestServices, entries: Sequence[QuarantineEntry]
-) -> None:
-    if not entries:
-        return
-    services.index.quarantine(entries)
-    report.quarantined += len(entries)
-    report.refusals.update(entry.reason for entry in entries)
-
-
-def _give_up(report: FileReport, services: IngestServices, readable: Sequence[_Readable]) -> None:
+def _give_up_if_mostly_refused(piece: _Piece, services: IngestServices) -> None:
     """Stop a file of which most is refused: something is wrong with it, or with us.
 
-    What could be read is quarantined too, so that the numbers add up and nothing is half done.
+    What was read is quarantined too, so that the numbers add up and nothing is half done; what
+    was not read yet is kept by reference.
     """
+    report = piece.report
+    too_early = not piece.last and report.records < _ENOUGH_TO_TELL
+    mostly = report.quarantined > MOST_OF_A_FILE * report.records
+    if too_early or not mostly or report.status is not FileStatus.INGESTED:
+        return
     error = RecordError("most-of-the-file-refused")
-    entries = [_refusal(report, services, error, one.record.raw, one.position) for one in readable]
-    _quarantine(report, services, entries)
-    report.status, report.reason = "failed", error.reason
+    piece.refused += [
+        _refusal(report, error, one.position, one.record.raw, services) for one in piece.readable
+    ]
+    piece.readable = []
+    if piece.last:
+        report.status, report.reason = FileStatus.FAILED, error.reason
+    else:
+        _fail(piece, error.reason, services)
 
 
-def _fail(report: FileReport, reason: str, services: IngestServices) -> None:
-    report.status, report.reason = "failed", reason
-    entry = QuarantineEntry(
-        id=hashlib.sha256(report.location.encode()).hexdigest(),
-        what="file",
-        reason=reason,
-        location=report.location,
-        verbatim=None,
-        at=services.clock.now(),
-        run_id=report.run_id,
-    )
-    services.index.quarantine([entry])
+def _fail(piece: _Piece, reason: str, services: IngestServices) -> None:
+    report = piece.report
+    report.status, report.reason = FileStatus.FAILED, reason
     report.refusals[reason] += 1
+    piece.refused.append(refused_file(report, reason, at=services.clock.now()))

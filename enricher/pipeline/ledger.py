@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail.logfile import parse_path
@@ -11,6 +12,17 @@ from enricher.cloudtrail.times import format_time
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from enricher.pipeline.ports import LogFileStat
+
+
+class FileStatus(StrEnum):
+    """What became of a log file."""
+
+    QUEUED = "queued"
+    INGESTED = "ingested"
+    FAILED = "failed"
+    SKIPPED = "skipped"
 
 
 @dataclass(slots=True)
@@ -23,8 +35,9 @@ class FileReport:
     location: str
     run_id: str
     started_at: datetime
-    status: str = "ingested"
+    status: FileStatus = FileStatus.INGESTED
     reason: str | None = None
+    attempts: int = 1
     size_bytes: int = 0
     sha256: str | None = None
     records: int = 0
@@ -44,13 +57,13 @@ class FileReport:
         """
         if self.records != self.indexed + self.duplicate + self.quarantined:
             raise AssertionError("the ledger does not add up")
-        name = parse_path(self.location)
         duration = finished_at - self.started_at
         return {
-            "location": self.location,
+            **_named(self.location),
             "run_id": self.run_id,
-            "status": self.status,
+            "status": self.status.value,
             "reason": self.reason,
+            "attempts": self.attempts,
             "size_bytes": self.size_bytes,
             "sha256": self.sha256,
             "records": self.records,
@@ -58,11 +71,11 @@ class FileReport:
             "duplicate": self.duplicate,
             "quarantined": self.quarantined,
             "pending": self.pending,
-            "refusals": dict(self.refusals),
-            "organization_id": name.organization_id,
-            "account_id": name.account_id,
-            "region": name.region,
-            "delivered_at": _time(name.delivered_at),
+            # A list, so that a later entry replaces it: objects would be merged.
+            "refusals": [
+                {"reason": reason, "count": count}
+                for reason, count in sorted(self.refusals.items())
+            ],
             "oldest_event_at": _time(self.oldest_event_at),
             "newest_event_at": _time(self.newest_event_at),
             "started_at": format_time(self.started_at),
@@ -71,10 +84,35 @@ class FileReport:
         }
 
 
+def queued_entry(file: LogFileStat, run_id: str, at: datetime) -> dict[str, Any]:
+    """Give the ledger's entry of a file that is about to be queued."""
+    known = {"size_bytes": file.size_bytes, "etag": file.etag}
+    return {
+        **_named(file.location),
+        **{name: value for name, value in known.items() if value is not None},
+        "run_id": run_id,
+        "status": FileStatus.QUEUED.value,
+        "reason": None,
+        "queued_at": format_time(at),
+    }
+
+
+def _named(location: str) -> dict[str, Any]:
+    """What the location alone tells."""
+    name = parse_path(location)
+    return {
+        "location": location,
+        "organization_id": name.organization_id,
+        "account_id": name.account_id,
+        "region": name.region,
+        "delivered_at": _time(name.delivered_at),
+    }
+
+
 def failed_entry(location: str, run_id: str, reason: str, at: datetime) -> dict[str, Any]:
     """Give the ledger's entry of a file whose task broke off; nothing of it is claimed."""
     report = FileReport(location=location, run_id=run_id, started_at=at)
-    report.status, report.reason = "failed", reason
+    report.status, report.reason = FileStatus.FAILED, reason
     return report.entry(at)
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.indexable import indexable
-from enricher.cloudtrail.reading import inflate, parse_log_file
+from enricher.cloudtrail.logfile import says_gzip
+from enricher.cloudtrail.reading import RefusedRecord, read_log_file
 from enricher.cloudtrail.record import Record
 from enricher.enrichers.interface import Context
 from enricher.enrichers.registry import enrich
@@ -23,6 +24,7 @@ from enricher.pipeline.batch import state
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from enricher.cloudtrail.codec import JsonObject
     from enricher.cloudtrail.reading import InputLimits
     from enricher.pipeline.batch import Stated
     from enricher.pipeline.ports import LogFileSource
@@ -101,30 +103,37 @@ def _read(
     distinct: dict[str, _Kept],
 ) -> None:
     report.files += 1
-    expect_gzip = True if location.lower().endswith(".gz") else None
     try:
-        content = inflate(
-            source.read(location), limit=limits.inflated_bytes, expect_gzip=expect_gzip
-        )
-        parsed = parse_log_file(content, limits)
+        for piece in read_log_file(source.read(location), limits, expect_gzip=says_gzip(location)):
+            report.records += 1
+            if isinstance(piece, RefusedRecord):
+                report.refused[piece.error.reason] += 1
+            else:
+                _keep(*piece, location, limits, report, distinct)
     except LogFileError as err:
         outcome = report.skipped if err.reason == "not-cloudtrail" else report.failed
         outcome[location] = err.reason
+
+
+def _keep(  # noqa: PLR0913, PLR0917 - where a record is from, and where it goes
+    position: int,
+    raw: JsonObject,
+    location: str,
+    limits: InputLimits,
+    report: Explained,
+    distinct: dict[str, _Kept],
+) -> None:
+    try:
+        record = Record(raw, position)
+        if record.document_id in distinct:
+            report.duplicates += 1
+            return
+        body = indexable(raw, limits)
+    except RecordError as err:
+        report.refused[err.reason] += 1
         return
-    report.records += parsed.total
-    report.refused.update(item.error.reason for item in parsed.refused)
-    for position, raw in parsed.records:
-        try:
-            record = Record(raw, position)
-            if record.document_id in distinct:
-                report.duplicates += 1
-                continue
-            body = indexable(raw, limits)
-        except RecordError as err:
-            report.refused[err.reason] += 1
-            continue
-        stated = state(record, body.notes, window_closed=True)
-        distinct[record.document_id] = _Kept(stated, body.body, location)
+    stated = state(record, body.notes, window_closed=True)
+    distinct[record.document_id] = _Kept(stated, body.body, location)
 
 
 def _count(report: Explained, answer: Mapping[str, Any]) -> None:

@@ -117,8 +117,8 @@ class OriginChange:
     current: Mapping[str, Any]
 
 
-class EventIndex(Protocol):
-    """Events, quarantine and ledger in OpenSearch."""
+class Events(Protocol):
+    """Events, their audit, and the quarantine of what could not become one."""
 
     def create(self, documents: Sequence[Document]) -> list[WriteResult]:
         """Write documents that are not there yet; those that are stay untouched.
@@ -149,8 +149,16 @@ class EventIndex(Protocol):
         """
         ...
 
-    def not_enriched(self, location: str | None = None) -> Iterator[StoredEvent]:
-        """Find the events that were written raw and not enriched yet, of one log file or of all."""
+    def not_enriched(self) -> Iterator[StoredEvent]:
+        """Find the events that were written raw and not enriched yet, freshly refreshed."""
+        ...
+
+    def of_file(self, location: str) -> Iterator[StoredEvent]:
+        """Find the events that a log file delivered first, freshly refreshed."""
+        ...
+
+    def stored(self, documents: Sequence[Document]) -> Iterator[StoredEvent]:
+        """Give the events that are stored under the ids of these documents, as they are now."""
         ...
 
     def every(self) -> Iterator[StoredEvent]:
@@ -173,13 +181,25 @@ class EventIndex(Protocol):
         """Keep what was refused; the same entry twice is one."""
         ...
 
-    def save_file(self, location: str, entry: Mapping[str, Any]) -> None:
-        """Write the ledger's entry of a log file, whole."""
+
+class Ledger(Protocol):
+    """What became of each log file."""
+
+    def save_files(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Write entries by ``location``; fields that an entry does not name stay as they are."""
         ...
 
     def file(self, location: str) -> dict[str, Any] | None:
         """Give the ledger's entry of a log file."""
         ...
+
+    def still_queued(self, before: datetime) -> Iterator[dict[str, Any]]:
+        """Give the entries of files that were queued before this instant and have not ended."""
+        ...
+
+
+class EventIndex(Events, Ledger, Protocol):
+    """Events, quarantine and ledger: all that is kept in OpenSearch."""
 
 
 class EvidenceStore(Protocol):
@@ -191,6 +211,20 @@ class EvidenceStore(Protocol):
         Returns:
             The keys that got a new fact and are waited for, or had another fact before.
         """
+        ...
+
+    def unsent(self) -> dict[str, int]:
+        """Give the keys that were woken and whose wake-up is not known to be sent.
+
+        A wake-up is noted in the same step as the fact, so that no process can die between them.
+
+        Returns:
+            Key → the version that was woken for.
+        """
+        ...
+
+    def sent(self, woken: Mapping[str, int]) -> None:
+        """Note that these wake-ups were sent; one that was woken anew meanwhile stays unsent."""
         ...
 
     def read(self, keys: Sequence[str]) -> list[Loaded]:
@@ -209,8 +243,12 @@ class EvidenceStore(Protocol):
 class TaskQueue(Protocol):
     """Where follow-up work goes; at least once, in any order."""
 
-    def ingest(self, location: str, run_id: str) -> None:
-        """Ask for a log file to be ingested."""
+    def ingest(self, locations: Sequence[str], run_id: str) -> None:
+        """Ask for log files to be ingested together, by one worker."""
+        ...
+
+    def ingesting(self) -> int:
+        """Give how many tasks of log files wait or are in hand."""
         ...
 
     def enrich_again(self, keys: Sequence[str]) -> None:
@@ -225,12 +263,12 @@ class TaskQueue(Protocol):
 class Attempts(Protocol):
     """How often a log file was begun and not ended: it may kill its workers (design §6)."""
 
-    def begin(self, location: str) -> int:
-        """Note a beginning; give how many there were in a row, this one included."""
+    def begin(self, locations: Sequence[str]) -> list[int]:
+        """Note beginnings; give how many there were in a row of each, this one included."""
         ...
 
-    def end(self, location: str) -> None:
-        """Note an end, good or bad, that the worker survived."""
+    def end(self, locations: Sequence[str]) -> None:
+        """Note ends, good or bad, that the worker survived."""
         ...
 
 

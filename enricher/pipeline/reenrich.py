@@ -63,8 +63,8 @@ def enrich_again(keys: Sequence[str], services: EnrichServices) -> EnrichReport:
 
 
 def enrich_file(location: str, services: EnrichServices) -> EnrichReport:
-    """Enrich what was written raw of a log file."""
-    return enrich_stored(lambda: services.index.not_enriched(location), services)
+    """Enrich what was written raw of a log file, and settle the rest of it once more."""
+    return enrich_stored(lambda: services.index.of_file(location), services)
 
 
 def enrich_stored(
@@ -132,12 +132,13 @@ def _enrich_stored(
     # What was said before is kept first: whoever was told it can still be told better.
     if changes:
         services.index.audit(changes)
+    if below:
+        # What an event that changed had issued may have a longer chain now, and so on downwards.
+        # Asked for before the event is written: who dies in between finds it changed once more.
+        services.queue.enrich_again(sorted(below))
     written = services.index.rewrite([new for _, new in changed]) if changed else []
     report.seen += len(batch)
     report.changed += sum(written)
-    if below:
-        # What an event that changed had issued may have a longer chain now, and so on downwards.
-        services.queue.enrich_again(sorted(below))
     look_once_more(snapshot, services.store, services.queue)
     return len(written) - sum(written)
 

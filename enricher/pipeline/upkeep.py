@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from enricher.pipeline.batch import state
+from enricher.pipeline.batch import send_wakeups, state
 from enricher.pipeline.documents import record_of
 from enricher.pipeline.reenrich import batches, enrich_stored
 
@@ -44,6 +44,7 @@ def reconcile(services: EnrichServices, window: timedelta) -> UpkeepReport:
         services: Index, evidence, queue and clock.
         window: How long a document waits after its enrichment was last written.
     """
+    send_wakeups(services.store, services.queue)
     raw = enrich_stored(services.index.not_enriched, services)
     awaited = enrich_stored(lambda: _arrived(services), services)
     over = services.clock.now() - window

@@ -15,18 +15,20 @@ from typing import TYPE_CHECKING, Protocol
 
 from enricher.errors import UnavailableError
 from enricher.pipeline.notifications import NotificationError, parse_notification
-from enricher.pipeline.ports import QuarantineEntry
+from enricher.pipeline.ports import LogFileStat, QuarantineEntry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from enricher.pipeline.ports import Clock, TaskQueue
+    from enricher.pipeline.intake import Intake
+    from enricher.pipeline.ports import Clock
 
 MOST_AT_ONCE = 10  # what SQS gives at once
 RECEIVED_TOO_OFTEN = 5
 LONG_POLL = timedelta(seconds=20)
 LAST_POLL = timedelta(seconds=1)
+_FILES_AT_ONCE = 10
 _FIRST_PAUSE = timedelta(seconds=1)
 _LONGEST_PAUSE = timedelta(minutes=1)
 
@@ -87,7 +89,7 @@ class WatchServices:
 
     messages: MessageQueue
     quarantine: Quarantine
-    queue: TaskQueue
+    intake: Intake
     clock: Clock
     pause: Callable[[float], None]
 
@@ -169,6 +171,7 @@ def handle_batch(messages: Sequence[Message], run_id: str, services: WatchServic
     """
     report = BatchReport(received=len(messages))
     grip = _Grip(messages, services)
+    logs: list[str] = []
     done: list[Message] = []
     for message in messages:
         try:
@@ -177,12 +180,13 @@ def handle_batch(messages: Sequence[Message], run_id: str, services: WatchServic
             if _give_up(message, err.reason, run_id, services, report):
                 done.append(message)
             continue
-        for log in notification.logs:
-            grip.keep()
-            services.queue.ingest(log, run_id)
-            report.queued += 1
+        logs += notification.logs
         report.ignored.update(notification.ignored)
         done.append(message)
+    for start in range(0, len(logs), _FILES_AT_ONCE):
+        grip.keep()
+        part = logs[start : start + _FILES_AT_ONCE]
+        report.queued += services.intake.take((LogFileStat(location=log) for log in part), run_id)
     if done:
         report.not_deleted = len(services.messages.delete(done))
     return report

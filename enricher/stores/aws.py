@@ -14,6 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    NoCredentialsError,
     ParamValidationError,
 )
 from opensearchpy import Urllib3AWSV4SignerAuth
@@ -151,7 +152,12 @@ def translated() -> Iterator[None]:
         raise _translation(err) from err
     except ParamValidationError as err:
         raise LogFileError("location-invalid") from err
-    except BotoCoreError as err:  # connections, time-outs, credentials, the region
+    except NoCredentialsError as err:
+        raise UnavailableError(
+            "no AWS credentials: set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+            "or give this machine a role"
+        ) from err
+    except BotoCoreError as err:  # connections, time-outs, the region
         raise UnavailableError(f"AWS cannot be reached: {type(err).__name__}") from err
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from enricher.cloudtrail.logfile import FileKind, kind_of
 from enricher.errors import LogFileError
+from enricher.pipeline.ports import LogFileStat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,11 +21,11 @@ class Found:
     """What lies below some paths.
 
     Attributes:
-        logs: Absolute paths of log files, sorted by path.
+        logs: Log files by absolute path, sorted by it.
         skipped: Why each other file is left out: path → reason.
     """
 
-    logs: list[str] = field(default_factory=list)
+    logs: dict[str, LogFileStat] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
 
 
@@ -42,7 +43,7 @@ def find_log_files(paths: Iterable[Path]) -> Found:
             _sort_in(path, found, named=True)
         else:
             raise FileNotFoundError(path)
-    found.logs = sorted(dict.fromkeys(found.logs))
+    found.logs = dict(sorted(found.logs.items()))
     return found
 
 
@@ -63,7 +64,7 @@ def _sort_in(path: Path, found: Found, *, named: bool) -> None:
     location = str(path.resolve())
     kind = kind_of(location)
     if kind is FileKind.LOG or (named and kind is FileKind.OTHER):
-        found.logs.append(location)
+        found.logs[location] = LogFileStat(location=location, size_bytes=path.stat().st_size)
     else:
         found.skipped[location] = f"{kind.value}-file" if kind is not FileKind.OTHER else "not-json"
 

@@ -12,6 +12,7 @@ from enricher.errors import LogFileError
 from enricher.identity.evidence import Loaded
 from enricher.identity.facts import Naming, supersedes
 from enricher.pipeline.dependence import depends
+from enricher.pipeline.ledger import FileStatus
 from enricher.pipeline.ports import (
     StoredEvent,
     WriteResult,
@@ -35,6 +36,7 @@ class MemoryEvidenceStore:
     def __init__(self) -> None:
         self._facts: dict[str, dict[str, Fact]] = {}
         self._versions: dict[str, int] = {}
+        self._unsent: dict[str, int] = {}
         self.waiting: set[str] = set()
 
     def publish(self, keyed: Iterable[Keyed]) -> set[str]:
@@ -49,7 +51,16 @@ class MemoryEvidenceStore:
             superseded = old is not None and not isinstance(fact, Naming)
             if key in self.waiting or len(known) > 1 or superseded:
                 woken.add(key)
+                self._unsent[key] = self._versions[key]
         return woken
+
+    def unsent(self) -> dict[str, int]:
+        return dict(self._unsent)
+
+    def sent(self, woken: Mapping[str, int]) -> None:
+        for key, version in woken.items():
+            if self._unsent.get(key) == version:
+                del self._unsent[key]
 
     def read(self, keys: Sequence[str]) -> list[Loaded]:
         return [
@@ -103,15 +114,16 @@ class MemoryEventIndex:
             ]
         )
 
-    def not_enriched(self, location: str | None = None) -> Iterator[StoredEvent]:
-        return iter(
-            [
-                event
-                for event in self.events.values()
-                if "origin" not in event.source["enriched"]
-                and location in (None, event.source["enriched"].get("file"))
-            ]
-        )
+    def not_enriched(self) -> Iterator[StoredEvent]:
+        return iter([e for e in self.events.values() if "origin" not in e.source["enriched"]])
+
+    def of_file(self, location: str) -> Iterator[StoredEvent]:
+        events = self.events.values()
+        return iter([e for e in events if e.source["enriched"].get("file") == location])
+
+    def stored(self, documents: Sequence[Document]) -> Iterator[StoredEvent]:
+        ids = [document.id for document in documents]
+        return iter([self.events[_id] for _id in ids if _id in self.events])
 
     def every(self) -> Iterator[StoredEvent]:
         return iter(list(self.events.values()))
@@ -133,11 +145,22 @@ class MemoryEventIndex:
     def quarantine(self, entries: Sequence[QuarantineEntry]) -> None:
         self.quarantine_entries.update({entry.id: entry for entry in entries})
 
-    def save_file(self, location: str, entry: Mapping[str, Any]) -> None:
-        self.files[location] = dict(entry)
+    def save_files(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        for entry in entries:
+            self.files.setdefault(entry["location"], {}).update(entry)
 
     def file(self, location: str) -> dict[str, Any] | None:
         return self.files.get(location)
+
+    def still_queued(self, before: datetime) -> Iterator[dict[str, Any]]:
+        return iter(
+            [
+                entry
+                for entry in self.files.values()
+                if entry["status"] == FileStatus.QUEUED
+                and (parse_time(entry["queued_at"]) or before) < before
+            ]
+        )
 
 
 def _written_before(event: StoredEvent, instant: datetime | None) -> bool:
@@ -161,12 +184,19 @@ class MemoryTaskQueue:
     """Work that was asked for, to be taken by hand."""
 
     def __init__(self) -> None:
-        self.locations: list[tuple[str, str]] = []
+        self.groups: list[tuple[list[str], str]] = []
         self.keys: list[list[str]] = []
         self.raw_files: list[str] = []
 
-    def ingest(self, location: str, run_id: str) -> None:
-        self.locations.append((location, run_id))
+    def ingest(self, locations: Sequence[str], run_id: str) -> None:
+        self.groups.append((list(locations), run_id))
+
+    def ingesting(self) -> int:
+        return len(self.groups)
+
+    @property
+    def locations(self) -> list[tuple[str, str]]:
+        return [(location, run_id) for group, run_id in self.groups for location in group]
 
     def enrich_again(self, keys: Sequence[str]) -> None:
         self.keys.append(list(keys))
@@ -181,12 +211,14 @@ class MemoryAttempts:
     def __init__(self) -> None:
         self.begun: dict[str, int] = {}
 
-    def begin(self, location: str) -> int:
-        self.begun[location] = self.begun.get(location, 0) + 1
-        return self.begun[location]
+    def begin(self, locations: Sequence[str]) -> list[int]:
+        for location in locations:
+            self.begun[location] = self.begun.get(location, 0) + 1
+        return [self.begun[location] for location in locations]
 
-    def end(self, location: str) -> None:
-        self.begun.pop(location, None)
+    def end(self, locations: Sequence[str]) -> None:
+        for location in locations:
+            self.begun.pop(location, None)
 
 
 class SystemClock:

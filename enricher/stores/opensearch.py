@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail import codec
@@ -22,6 +23,7 @@ from enricher.stores.opensearch_client import (
     SERVER_ERROR,
     TRIES,
     bulk,
+    check_not_blocked,
     parts,
     pause_before,
     translated,
@@ -29,7 +31,7 @@ from enricher.stores.opensearch_client import (
 from enricher.stores.opensearch_ledger import OpenSearchLedger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from enricher.pipeline.dependence import Condition
@@ -93,13 +95,26 @@ class OpenSearchEventIndex(OpenSearchLedger):
             clauses.append({"range": {"enriched.at": {"lt": format_time(written_before)}}})
         return self._scan_refreshed({"bool": {"filter": clauses}})
 
-    def not_enriched(self, location: str | None = None) -> Iterator[StoredEvent]:
+    def not_enriched(self) -> Iterator[StoredEvent]:
         """Find the events that were written raw and not enriched yet."""
-        clauses: list[dict[str, Any]] = [{"term": {"enriched.state": "pending"}}]
-        if location is not None:
-            clauses.append({"term": {"enriched.file": location}})
+        pending = {"term": {"enriched.state": "pending"}}
         absent = {"exists": {"field": "enriched.origin.status"}}
-        return self._scan_refreshed({"bool": {"filter": clauses, "must_not": [absent]}})
+        return self._scan_refreshed({"bool": {"filter": [pending], "must_not": [absent]}})
+
+    def of_file(self, location: str) -> Iterator[StoredEvent]:
+        """Find the events that a log file delivered first."""
+        return self._scan_refreshed({"term": {"enriched.file": location}})
+
+    def stored(self, documents: Sequence[Document]) -> Iterator[StoredEvent]:
+        """Give the events that are stored under the ids of these documents, as they are now."""
+        for start in range(0, len(documents), _PAGE):
+            wanted = [
+                {"_index": document.index, "_id": document.id}
+                for document in documents[start : start + _PAGE]
+            ]
+            with translated():
+                answer = self._client.mget(body={"docs": wanted})
+            yield from (_stored(found) for found in answer["docs"] if found.get("found"))
 
     def every(self) -> Iterator[StoredEvent]:
         """Give every event there is."""
@@ -174,6 +189,7 @@ class OpenSearchEventIndex(OpenSearchLedger):
             else:
                 raise UnavailableError("OpenSearch is overloaded: it kept refusing rewrites")
             for item in items:
+                check_not_blocked(item)
                 if item["status"] not in (OK, CREATED, CONFLICT):
                     raise ConfigurationError(
                         "OpenSearch refuses an enrichment: "
@@ -211,14 +227,14 @@ class OpenSearchEventIndex(OpenSearchLedger):
         found = answer.get("aggregations", {}).get("state", {}).get("buckets", ())
         return {bucket["key"]: bucket["doc_count"] for bucket in found}
 
-    def summarize(self, locations: Sequence[str]) -> dict[str, dict[str, int]]:
+    def summarize(self, locations: Iterable[str]) -> dict[str, dict[str, int]]:
         """Count the events that these log files delivered, by origin status, rule and state."""
         counts: dict[str, dict[str, int]] = {"status": {}, "rule": {}, "state": {}, "kind": {}}
-        for start in range(0, len(locations), _PROOFS_PER_QUERY):
-            part = locations[start : start + _PROOFS_PER_QUERY]
+        source = iter(locations)
+        while part := list(islice(source, _PROOFS_PER_QUERY)):
             body = {
                 "size": 0,
-                "query": {"terms": {"enriched.file": list(part)}},
+                "query": {"terms": {"enriched.file": part}},
                 "aggs": {
                     "status": {"terms": {"field": "enriched.origin.status", "size": 20}},
                     "rule": {"terms": {"field": "enriched.origin.rule", "size": 50}},
@@ -263,8 +279,7 @@ def _result(item: Mapping[str, Any]) -> WriteResult | None:
         return None
     error = item.get("error", {})
     cause = error.get("caused_by") or error
-    if error.get("type") in ("index_closed_exception", "cluster_block_exception"):
-        raise UnavailableError(f"OpenSearch cannot write now: {error['type']}")
+    check_not_blocked(item)
     if error.get("type") == "index_not_found_exception":
         raise ConfigurationError("an events index is missing; run `enricher install`")
     return WriteResult(Written.REFUSED, cause.get("type", "refused"), _where(error))

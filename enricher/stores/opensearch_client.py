@@ -21,16 +21,17 @@ from enricher.errors import ConfigurationError, UnavailableError
 from enricher.stores.connections import tls_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from opensearchpy import OpenSearch
 
 OK, CREATED, CONFLICT, SERVER_ERROR = 200, 201, 409, 500
+# Somebody lifts the block or opens the index, and then the same request succeeds.
+BLOCKED = frozenset({"cluster_block_exception", "index_closed_exception"})
 OVERLOADED = frozenset({429, 502, 503, 504})
 TRIES = 6
 _FIRST_PAUSE_SECONDS = 0.25
 _NOT_ALLOWED = "security_exception"
-_BLOCKED = "cluster_block_exception"
 # e.g. "no permissions for [indices:admin/delete] and User [name=…, backend_roles=[], …]"
 _ACTIONS = re.compile(r"no permissions for \[([\w:/*\[\], ]+?)\] and User")
 
@@ -96,8 +97,8 @@ def translated() -> Iterator[None]:
             "ENRICHER_OPENSEARCH__PASSWORD or ENRICHER_OPENSEARCH__PASSWORD_FILE"
         ) from err
     except AuthorizationException as err:
-        if err.error == _BLOCKED:
-            raise UnavailableError(f"OpenSearch cannot write now: {_BLOCKED}") from err
+        if err.error in BLOCKED:
+            raise UnavailableError(f"OpenSearch cannot write now: {err.error}") from err
         raise ConfigurationError(_refusal(err.info)) from err
     except NotFoundError:
         raise
@@ -115,3 +116,14 @@ def _refusal(answer: object) -> str:
         f"OpenSearch does not allow {action} to this user: map it to a role of "
         "`enricher install --security`"
     )
+
+
+def check_not_blocked(item: Mapping[str, Any]) -> None:
+    """Look at one answer of a bulk request.
+
+    Raises:
+        UnavailableError: If nothing can be written now: a disk is full, an index is closed.
+    """
+    kind = item.get("error", {}).get("type")
+    if kind in BLOCKED:
+        raise UnavailableError(f"OpenSearch cannot write now: {kind}")

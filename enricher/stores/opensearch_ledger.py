@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from opensearchpy.exceptions import NotFoundError
@@ -10,18 +10,21 @@ from opensearchpy.exceptions import NotFoundError
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time
 from enricher.errors import UnavailableError
+from enricher.pipeline.ledger import FileStatus
 from enricher.stores.opensearch_client import (
     CREATED,
     OK,
     TRIES,
     bulk,
+    check_not_blocked,
     parts,
     pause_before,
     translated,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from opensearchpy import OpenSearch
 
@@ -31,6 +34,23 @@ FILES = "cloudtrail-files"
 QUARANTINE = "cloudtrail-quarantine"
 AUDIT = "cloudtrail-audit"
 _PAGE = 10_000
+_CONFLICTS = 5  # with somebody who writes other fields of the same entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTotals:
+    """What became of the log files of one run, so far.
+
+    Attributes:
+        by_status: Files by status.
+    """
+
+    files: int
+    records: int
+    indexed: int
+    duplicate: int
+    quarantined: int
+    by_status: dict[str, int] = field(default_factory=dict)
 
 
 class OpenSearchLedger:
@@ -44,6 +64,7 @@ class OpenSearchLedger:
         """Keep what events said before."""
         self._put(
             (
+                "index",
                 {"_index": AUDIT, "_id": codec.digest([change.document_id, change.revision])},
                 {**asdict(change), "what": "origin-changed", "at": format_time(change.at)},
             )
@@ -54,17 +75,18 @@ class OpenSearchLedger:
         """Keep what was refused; a repeated entry replaces itself."""
         self._put(
             (
+                "index",
                 {"_index": QUARANTINE, "_id": entry.id},
                 {**_present(asdict(entry)), "at": format_time(entry.at)},
             )
             for entry in entries
         )
 
-    def _put(self, entries: Iterable[tuple[dict[str, Any], dict[str, Any]]]) -> None:
-        """Write bookkeeping documents whole; a repeated one replaces itself."""
+    def _put(self, entries: Iterable[tuple[str, dict[str, Any], dict[str, Any]]]) -> None:
+        """Write bookkeeping documents; a repeated one replaces itself."""
         lines = [
-            codec.dumps({"index": action}) + b"\n" + codec.dumps(fields) + b"\n"
-            for action, fields in entries
+            codec.dumps({verb: action}) + b"\n" + codec.dumps(fields) + b"\n"
+            for verb, action, fields in entries
         ]
         for part in parts(lines, self._bulk_bytes):
             self._put_part(b"".join(lines[number] for number in part))
@@ -72,7 +94,9 @@ class OpenSearchLedger:
     def _put_part(self, lines: bytes) -> None:
         for attempt in range(TRIES):
             pause_before(attempt)
-            items = [item["index"] for item in bulk(self._client, lines)]
+            items = [one for item in bulk(self._client, lines) for one in item.values()]
+            for item in items:
+                check_not_blocked(item)
             if all(item["status"] in (OK, CREATED) for item in items):
                 return
         raise UnavailableError("OpenSearch does not take what is to be kept for the record")
@@ -95,11 +119,20 @@ class OpenSearchLedger:
             hits = self._client.search(index=QUARANTINE, body=body)["hits"]
         return [hit["_source"] for hit in hits["hits"]], hits["total"]["value"]
 
-    def save_file(self, location: str, entry: Mapping[str, Any]) -> None:
-        """Write the ledger's entry of a log file, whole."""
-        fields = {name: value for name, value in entry.items() if value is not None}
-        with translated():
-            self._client.index(index=FILES, id=ledger_id(location), body=fields)
+    def save_files(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Write ledger entries; fields that an entry does not name stay as they are."""
+        self._put(
+            (
+                "update",
+                {
+                    "_index": FILES,
+                    "_id": ledger_id(entry["location"]),
+                    "retry_on_conflict": _CONFLICTS,
+                },
+                {"doc": entry, "doc_as_upsert": True},
+            )
+            for entry in entries
+        )
 
     def file(self, location: str) -> dict[str, Any] | None:
         """Give the ledger's entry of a log file."""
@@ -146,18 +179,64 @@ class OpenSearchLedger:
             for bucket in answer["aggregations"]["by"]["buckets"]
         ]
 
-    def files_of_run(self, run_id: str) -> list[dict[str, Any]]:
-        """Give the ledger's entries of one run, without waiting for a refresh interval."""
-        body = {"size": 10_000, "query": {"term": {"run_id": run_id}}, "sort": ["location"]}
-        found: list[dict[str, Any]] = []
+    def still_queued(self, before: datetime) -> Iterator[dict[str, Any]]:
+        """Give the entries of files that were queued before this instant and have not ended."""
+        clauses = [
+            {"term": {"status": FileStatus.QUEUED.value}},
+            {"range": {"queued_at": {"lt": format_time(before)}}},
+        ]
+        return self._entries({"bool": {"filter": clauses}})
+
+    def locations_of_run(self, run_id: str) -> Iterator[str]:
+        """Give where the log files of a run are."""
+        return (entry["location"] for entry in self._entries({"term": {"run_id": run_id}}))
+
+    def _entries(self, query: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        body: dict[str, Any] = {"size": _PAGE, "query": query, "sort": ["location"]}
         with translated():
             self._client.indices.refresh(index=FILES)
-            while True:
+        while True:
+            with translated():
                 hits = self._client.search(index=FILES, body=body)["hits"]["hits"]
-                found += [hit["_source"] for hit in hits]
-                if len(hits) < body["size"]:  # type: ignore[operator] # an int by construction
-                    return found
-                body["search_after"] = hits[-1]["sort"]
+            yield from (hit["_source"] for hit in hits)
+            if len(hits) < _PAGE:
+                return
+            body["search_after"] = hits[-1]["sort"]
+
+    def run_totals(self, run_id: str) -> RunTotals:
+        """Add up the entries of a run."""
+        counts = ("records", "indexed", "duplicate", "quarantined")
+        body = {
+            "size": 0,
+            "track_total_hits": True,
+            "query": {"term": {"run_id": run_id}},
+            "aggs": {
+                "status": {"terms": {"field": "status"}},
+                **{name: {"sum": {"field": name}} for name in counts},
+            },
+        }
+        with translated():
+            self._client.indices.refresh(index=FILES)
+            answer = self._client.search(index=FILES, body=body)
+        found = answer["aggregations"]
+        return RunTotals(
+            files=answer["hits"]["total"]["value"],
+            by_status={one["key"]: one["doc_count"] for one in found["status"]["buckets"]},
+            **{name: int(found[name]["value"]) for name in counts},
+        )
+
+    def quarantine_reasons(self, run_id: str) -> dict[str, int]:
+        """Count what a run put in quarantine, by reason."""
+        body = {
+            "size": 0,
+            "query": {"term": {"run_id": run_id}},
+            "aggs": {"reason": {"terms": {"field": "reason", "size": 100}}},
+        }
+        with translated():
+            self._client.indices.refresh(index=QUARANTINE)
+            answer = self._client.search(index=QUARANTINE, body=body)
+        buckets = answer["aggregations"]["reason"]["buckets"]
+        return {bucket["key"]: bucket["doc_count"] for bucket in buckets}
 
 
 def _present(fields: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from enricher.identity.evidence import Loaded
 from enricher.identity.facts import Naming, decode_fact, encode_fact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import timedelta
 
     from enricher.identity.facts import Fact, Keyed
@@ -23,7 +23,8 @@ _WIRE_FORMAT = 1  # facts written by another version are not read: evidence can 
 _PIPELINE_COMMANDS = 5_000
 
 # One fact under one key. Redis runs a script whole, so that "is it new" and "who waits" are one
-# step: KEYS = facts, waiting; ARGV = field, rank, wire, seconds to keep, quiet.
+# step, and so is noting that they are to be woken: KEYS = facts, waiting, unsent wake-ups;
+# ARGV = field, rank, wire, seconds to keep, quiet, evidence key.
 # Gives 1 where somebody may rest on the key's former state, else 0.
 _PUBLISH = """
 local old = redis.call('HGET', KEYS[1], ARGV[1])
@@ -35,12 +36,20 @@ if old then
   end
 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. '\\n' .. ARGV[3])
-redis.call('HINCRBY', KEYS[1], '#', 1)
+local version = redis.call('HINCRBY', KEYS[1], '#', 1)
 redis.call('EXPIRE', KEYS[1], ARGV[4])
-if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end
-if redis.call('HLEN', KEYS[1]) > 2 then return 1 end
-if old and ARGV[5] == '' then return 1 end
+if redis.call('EXISTS', KEYS[2]) == 1
+  or redis.call('HLEN', KEYS[1]) > 2
+  or (old and ARGV[5] == '') then
+  redis.call('HSET', KEYS[3], ARGV[6], version)
+  return 1
+end
 return 0
+"""
+# Forget a wake-up that was sent, unless the key was woken anew: KEYS = unsent wake-ups;
+# ARGV = evidence key, version that was sent.
+_SENT = """
+if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then redis.call('HDEL', KEYS[1], ARGV[1]) end
 """
 
 
@@ -54,7 +63,9 @@ class RedisEvidenceStore:
         self._seconds = int(retention.total_seconds())
         self._facts_prefix = f"{prefix}facts:{_WIRE_FORMAT}:"
         self._waiting_prefix = f"{prefix}waiting:"
+        self._unsent = f"{prefix}unsent"
         self._publish_script = client.register_script(_PUBLISH)
+        self._sent_script = client.register_script(_SENT)
 
     def publish(self, keyed: Iterable[Keyed]) -> set[str]:
         """Add facts; give the keys whose former state somebody may rest on."""
@@ -73,7 +84,7 @@ class RedisEvidenceStore:
         pipeline = self._client.pipeline(transaction=False)
         for key, fact in part:
             self._publish_script(
-                keys=[self._facts_prefix + key, self._waiting_prefix + key],
+                keys=[self._facts_prefix + key, self._waiting_prefix + key, self._unsent],
                 args=[
                     _FACT + fact.fact_id,
                     fact.rank.replace("\n", ""),  # a line feed ends the rank in what is stored
@@ -81,11 +92,26 @@ class RedisEvidenceStore:
                     self._seconds,
                     # An ARN seen earlier than before changes nothing where there is only one.
                     "quiet" if isinstance(fact, Naming) else "",
+                    key,
                 ],
                 client=pipeline,
             )
         results = pipeline.execute()
         return {key for (key, _), woken in zip(part, results, strict=True) if woken}
+
+    def unsent(self) -> dict[str, int]:
+        """Give the keys that were woken and whose wake-up is not known to be sent."""
+        with _translated():
+            found: dict[bytes, bytes] = self._client.hgetall(self._unsent)  # type: ignore[assignment] # not awaited
+        return {key.decode(): int(version) for key, version in found.items()}
+
+    def sent(self, woken: Mapping[str, int]) -> None:
+        """Note that these wake-ups were sent; one that was woken anew meanwhile stays unsent."""
+        with _translated():
+            pipeline = self._client.pipeline(transaction=False)
+            for key, version in woken.items():
+                self._sent_script(keys=[self._unsent], args=[key, version], client=pipeline)
+            pipeline.execute()
 
     def read(self, keys: Sequence[str]) -> list[Loaded]:
         """Give what is known under each key, in order."""

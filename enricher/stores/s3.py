@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from enricher.cloudtrail.logfile import FileKind, kind_of
 from enricher.pipeline.discover import ListedPage, Place, classify, day_folder
 from enricher.pipeline.locations import S3Location
+from enricher.pipeline.ports import LogFileStat
 from enricher.stores.aws import AwsAccess, make_client, translated
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         GetObjectRequestTypeDef,
         ListObjectsV2OutputTypeDef,
         ListObjectsV2RequestTypeDef,
+        ObjectTypeDef,
     )
 
     from enricher.pipeline.discover import Folder, Selection
@@ -81,7 +83,7 @@ class S3LogFiles:
         """
         where = S3Location.parse(location)
         if where.version_id or self._exists(where.bucket, where.key):
-            yield ListedPage(logs=[str(where)])
+            yield ListedPage(logs=[LogFileStat(location=str(where))])
             return
         prefix = where.key
         if prefix and not prefix.endswith("/") and self._begins(where.bucket, f"{prefix}/"):
@@ -104,9 +106,8 @@ class S3LogFiles:
             yield from self._region(bucket, prefix, folder.region_folder, selection, after)
             return
         for answer in self._pages(bucket, prefix, delimiter="/"):
-            keys = [item["Key"] for item in answer.get("Contents", ())]
-            if keys:
-                yield _page(bucket, keys, selection)
+            if answer.get("Contents"):
+                yield _page(bucket, answer["Contents"], selection)
             for item in answer.get("CommonPrefixes", ()):
                 below = item["Prefix"]
                 found = classify(below, selection)
@@ -130,9 +131,8 @@ class S3LogFiles:
             starts.append(day_folder(region_folder, selection.since))
         start_after = max((start for start in starts if start), default="")
         for answer in self._pages(bucket, prefix, start_after=start_after):
-            keys = [item["Key"] for item in answer.get("Contents", ())]
-            if keys:
-                yield _page(bucket, keys, selection, scope)
+            if answer.get("Contents"):
+                yield _page(bucket, answer["Contents"], selection, scope)
 
     def _pages(
         self, bucket: str, prefix: str, *, delimiter: str = "", start_after: str = ""
@@ -173,17 +173,20 @@ class S3LogFiles:
 
 
 def _page(
-    bucket: str, keys: Sequence[str], selection: Selection, scope: str | None = None
+    bucket: str, objects: Sequence[ObjectTypeDef], selection: Selection, scope: str | None = None
 ) -> ListedPage:
-    logs: list[str] = []
+    logs: list[LogFileStat] = []
     skipped: dict[str, str] = {}
-    for key in keys:
-        reason = _refusal(key, selection)
+    for item in objects:
+        reason = _refusal(item["Key"], selection)
         if reason is None:
-            logs.append(str(S3Location(bucket, key)))
+            location = str(S3Location(bucket, item["Key"]))
+            logs.append(
+                LogFileStat(location=location, size_bytes=item["Size"], etag=item.get("ETag"))
+            )
         else:
-            skipped[key] = reason
-    return ListedPage(logs=logs, skipped=skipped, scope=scope, last_key=keys[-1])
+            skipped[item["Key"]] = reason
+    return ListedPage(logs=logs, skipped=skipped, scope=scope, last_key=objects[-1]["Key"])
 
 
 def _refusal(key: str, selection: Selection) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,19 +11,22 @@ from celery import Celery
 from kombu import Queue
 from kombu.exceptions import OperationalError
 
+from enricher.cloudtrail import codec
 from enricher.errors import UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-INGEST_TASK = "enricher.ingest_log_file"
+INGEST_TASK = "enricher.ingest_log_files"
 ENRICH_TASK = "enricher.enrich_again"
 ENRICH_FILE_TASK = "enricher.enrich_file"
 RECONCILE_TASK = "enricher.reconcile"
 INGEST_QUEUE = "enricher.ingest"
 ENRICH_QUEUE = "enricher.enrich"
+_IN_HAND = "unacked"  # where kombu keeps messages until they are acknowledged
 _KEYS_PER_TASK = 500
-_GRACE = timedelta(minutes=15)
+_ORPHANS_PING = timedelta(seconds=2)
+_GRACE = timedelta(seconds=10)
 _ATTEMPTS_KEPT = timedelta(days=1)
 
 
@@ -46,7 +50,7 @@ def make_celery(
         # Redis hands a task out again when it was not acknowledged for this long; it must outlast
         # the longest task, or long files would be ingested twice at the same time.
         broker_transport_options={
-            "visibility_timeout": int((time_limit + _GRACE).total_seconds()),
+            "visibility_timeout": int((time_limit * 1.2 + _GRACE).total_seconds()),
         },
         task_time_limit=int(time_limit.total_seconds()),
         # The soft limit comes first and lets the task fail in order, with its connections closed.
@@ -74,6 +78,20 @@ def make_celery(
     return app
 
 
+def _is_of_queue(message: bytes | str, queue: str) -> bool:
+    """Tell whose a message in hand is: kombu keeps it with the queue's name as routing key."""
+    _, _, routing_key = codec.loads(message)
+    return bool(routing_key == queue)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (redis.ConnectionError, redis.TimeoutError) as err:
+        raise UnavailableError("Redis does not answer") from err
+
+
 class RedisAttempts:
     """Counts beginnings of log files; a count is forgotten a day after the last."""
 
@@ -81,22 +99,19 @@ class RedisAttempts:
         self._client = client
         self._prefix = prefix
 
-    def begin(self, location: str) -> int:
-        """Note a beginning; give how many there were in a row."""
-        try:
+    def begin(self, locations: Sequence[str]) -> list[int]:
+        """Note beginnings; give how many there were in a row of each."""
+        with _translated():
             pipeline = self._client.pipeline(transaction=False)
-            pipeline.incr(self._prefix + location)
-            pipeline.expire(self._prefix + location, _ATTEMPTS_KEPT)
-            return int(pipeline.execute()[0])
-        except (redis.ConnectionError, redis.TimeoutError) as err:
-            raise UnavailableError("Redis does not answer") from err
+            for location in locations:
+                pipeline.incr(self._prefix + location)
+                pipeline.expire(self._prefix + location, _ATTEMPTS_KEPT)
+            return [int(count) for count in pipeline.execute()[::2]]
 
-    def end(self, location: str) -> None:
-        """Note an end that the worker survived."""
-        try:
-            self._client.delete(self._prefix + location)
-        except (redis.ConnectionError, redis.TimeoutError) as err:
-            raise UnavailableError("Redis does not answer") from err
+    def end(self, locations: Sequence[str]) -> None:
+        """Note ends that the worker survived."""
+        with _translated():
+            self._client.delete(*(self._prefix + location for location in locations))
 
 
 class CeleryTaskQueue:
@@ -106,9 +121,9 @@ class CeleryTaskQueue:
         self._app = app
         self._client = client
 
-    def ingest(self, location: str, run_id: str) -> None:
-        """Ask for a log file to be ingested; its arguments are references, never records."""
-        self._send(INGEST_TASK, [location, run_id])
+    def ingest(self, locations: Sequence[str], run_id: str) -> None:
+        """Ask for log files to be ingested; the arguments are references, never records."""
+        self._send(INGEST_TASK, [list(locations), run_id])
 
     def enrich_again(self, keys: Sequence[str]) -> None:
         """Ask for the events behind these keys to be resolved again.
@@ -128,13 +143,36 @@ class CeleryTaskQueue:
         pipeline = self._client.pipeline(transaction=False)
         pipeline.llen(INGEST_QUEUE)
         pipeline.llen(ENRICH_QUEUE)
-        pipeline.hlen("unacked")
-        return sum(int(count) for count in pipeline.execute())
+        pipeline.hlen(_IN_HAND)
+        with _translated():
+            return sum(int(count) for count in pipeline.execute())
+
+    def ingesting(self) -> int:
+        """Give how many tasks of log files wait or are in hand."""
+        with _translated():
+            waiting = int(self._client.llen(INGEST_QUEUE))
+            in_hand = self._client.hvals(_IN_HAND)
+        return waiting + sum(_is_of_queue(message, INGEST_QUEUE) for message in in_hand)
 
     def workers(self, timeout: timedelta = timedelta(seconds=1)) -> int:
         """Give how many workers answer."""
         answers = self._app.control.ping(timeout=timeout.total_seconds())
         return len(answers or ())
+
+    def give_back_orphans(self) -> int:
+        """Queue again what workers had in hand that died, where none is left; give how many.
+
+        Without this, it would come back only when the visibility timeout is over. A task that
+        somebody works on after all, unheard, is then done twice, which changes nothing.
+        """
+        if self.workers(_ORPHANS_PING):
+            return 0
+        with _translated(), self._app.connection_for_write() as connection:
+            channel: Any = connection.default_channel  # Redis transport's own
+            tags = self._client.zrange(channel.unacked_index_key, 0, -1)
+            for tag in tags:
+                channel.qos.restore_by_tag(tag)
+        return len(tags)
 
     def _send(self, task: str, args: list[object]) -> None:
         try:

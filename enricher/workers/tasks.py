@@ -6,7 +6,7 @@ from celery import Task
 
 from enricher.bootstrap import container
 from enricher.errors import UnavailableError
-from enricher.pipeline.ingest import ingest_log_file
+from enricher.pipeline.ingest import ingest_log_files
 from enricher.pipeline.ledger import failed_entry
 from enricher.pipeline.reenrich import enrich_again, enrich_file
 from enricher.pipeline.upkeep import reconcile
@@ -22,22 +22,25 @@ app = container().celery
 
 
 class IngestTask(Task):  # type: ignore[type-arg] # generic in the stubs only
-    """A log file's task: what goes wrong unforeseen is said in the ledger, never only in a log."""
+    """Log files' task: what goes wrong unforeseen is said in the ledger, never only in a log."""
 
     def on_failure(
         self,
         exc: Exception,
         task_id: str,  # noqa: ARG002
-        args: tuple[str, str],
+        args: tuple[list[str], str],
         kwargs: object,  # noqa: ARG002
         einfo: object,  # noqa: ARG002
     ) -> None:
-        """Mark the file failed; to ingest it again is always safe."""
-        location, run_id = args
-        container().index.save_file(
-            location,
-            failed_entry(location, run_id, f"crashed: {type(exc).__name__}", SystemClock().now()),
-        )
+        """Mark the file failed; several are taken apart first, so that one does not cost others."""
+        locations, run_id = args
+        if len(locations) > 1:
+            for location in locations:
+                container().queue.ingest([location], run_id)
+            return
+        reason = f"crashed: {type(exc).__name__}"
+        entry = failed_entry(locations[0], run_id, reason, SystemClock().now())
+        container().index.save_files([entry])
 
 
 @app.task(
@@ -48,9 +51,9 @@ class IngestTask(Task):  # type: ignore[type-arg] # generic in the stubs only
     retry_backoff_max=300,  # seconds
     max_retries=None,  # a server that is away comes back; a file is never given up for it
 )
-def ingest_log_file_task(location: str, run_id: str) -> None:
-    """Ingest one log file; documents that exist stay, facts are sets."""
-    ingest_log_file(location, run_id, container().ingesting)
+def ingest_log_files_task(locations: list[str], run_id: str) -> None:
+    """Ingest log files; documents that exist are settled, facts are sets."""
+    ingest_log_files(locations, run_id, container().ingesting)
 
 
 @app.task(
@@ -81,3 +84,4 @@ def enrich_file_task(location: str) -> None:
 def reconcile_task() -> None:
     """Find what was forgotten, and stop waiting for what is too late."""
     reconcile(container().enriching, container().settings.pipeline.window)
+    container().intake.take_lost()

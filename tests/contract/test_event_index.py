@@ -29,6 +29,7 @@ from enricher.pipeline.ports import (
 from enricher.stores import templates
 from enricher.stores.memory import MemoryEventIndex
 from enricher.stores.opensearch import OpenSearchEventIndex
+from enricher.stores.opensearch_ledger import RunTotals
 from tools.trailgen.generate import generate
 from tools.trailgen.plan import small_plan
 
@@ -348,8 +349,21 @@ def test_what_was_written_raw_is_found_by_its_file(index: EventIndex) -> None:
     )
     index.create([raw, document("pending", {"state": "pending"}), document("final")])
     assert ids(index.not_enriched()) == ["raw"]
-    assert ids(index.not_enriched("b.json.gz")) == ["raw"]
-    assert ids(index.not_enriched("a.json.gz")) == []
+    assert ids(index.of_file("b.json.gz")) == ["raw"]
+    assert ids(index.of_file("a.json.gz")) == ["final", "pending"]
+    assert ids(index.of_file("none.json.gz")) == []
+
+
+def test_events_are_given_as_they_are_stored(index: EventIndex) -> None:
+    documents = [document(f"{number}") for number in range(3)]
+    index.create(documents[:2])
+    assert ids(index.stored(documents)) == ["0", "1"]
+    assert ids(index.stored([])) == []
+    (event,) = index.stored(documents[:1])
+    assert index.rewrite([saying(event, "now")]) == [True]
+    assert index.rewrite([saying(event, "too late")]) == [False]
+    (event,) = index.stored(documents[:1])
+    assert event.source["enriched"]["notes"] == ["now"]
 
 
 # --- rewrite --------------------------------------------------------------------------------------
@@ -460,16 +474,20 @@ def test_anything_can_be_kept_verbatim(index: EventIndex, verbatim: str) -> None
     assert kept(index, "one")["verbatim"] == verbatim
 
 
-def test_the_ledger_keeps_the_latest_entry_of_a_location(index: EventIndex) -> None:
+def test_the_ledger_joins_what_is_said_of_a_location(index: EventIndex) -> None:
     location = "/logs/" + "x" * 5_000
     assert index.file(location) is None
-    index.save_file(location, {"location": location, "status": "failed", "records": 1})
-    index.save_file(location, {"location": location, "status": "ingested", "refusals": {"a.b": 1}})
-    assert index.file(location) == {
+    first = {"location": location, "status": "failed", "reason": "x", "refusals": [{"count": 1}]}
+    second: dict[str, Any] = {
         "location": location,
         "status": "ingested",
-        "refusals": {"a.b": 1},
+        "reason": None,
+        "refusals": [],
     }
+    index.save_files([{**first, "etag": "e"}, {"location": "/logs/b", "status": "queued"}])
+    index.save_files([second])
+    assert index.file(location) == {**second, "etag": "e"}
+    assert index.file("/logs/b") == {"location": "/logs/b", "status": "queued"}
     assert index.file("/logs/other") is None
 
 
@@ -618,13 +636,35 @@ def test_events_are_summed_up_by_the_files_that_delivered_them(real: OpenSearchE
     assert real.summarize(["none"]) == {"status": {}, "rule": {}, "state": {}, "kind": {}}
 
 
-def test_the_ledger_gives_the_files_of_a_run(real: OpenSearchEventIndex) -> None:
+def test_the_ledger_adds_up_a_run(real: OpenSearchEventIndex) -> None:
     run = uuid.uuid4().hex
-    for name in ("c", "a", "b"):
-        real.save_file(f"/{name}", {"location": f"/{name}", "run_id": run, "status": "ingested"})
-    real.save_file("/d", {"location": "/d", "run_id": "other", "status": "failed"})
-    assert [one["location"] for one in real.files_of_run(run)] == ["/a", "/b", "/c"]
-    assert real.files_of_run("none") == []
+    numbers = {"records": 3, "indexed": 1, "duplicate": 1, "quarantined": 1}
+    entries = [
+        {"location": f"/{name}", "run_id": run, "status": "ingested", **numbers} for name in "ca"
+    ]
+    queued = {"location": "/b", "run_id": run, "status": "queued"}
+    other = {"location": "/d", "run_id": "other", "status": "failed", **numbers}
+    real.save_files([*entries, queued, other])
+    assert list(real.locations_of_run(run)) == ["/a", "/b", "/c"]
+    assert list(real.locations_of_run("none")) == []
+    assert real.run_totals(run) == RunTotals(
+        files=3,
+        records=6,
+        indexed=2,
+        duplicate=2,
+        quarantined=2,
+        by_status={"ingested": 2, "queued": 1},
+    )
+
+
+def test_the_ledger_knows_what_was_queued_and_has_not_ended(index: EventIndex) -> None:
+    def queued(name: str, at: datetime, status: str = "queued") -> dict[str, Any]:
+        return {"location": f"/still/{name}", "status": status, "queued_at": format_time(at)}
+
+    early, late = NOW - timedelta(hours=1), NOW
+    index.save_files([queued("a", early), queued("b", late), queued("c", early, "ingested")])
+    found = [one["location"] for one in index.still_queued(NOW)]
+    assert [location for location in found if location.startswith("/still/")] == ["/still/a"]
 
 
 def test_the_quarantine_is_listed_newest_first(real: OpenSearchEventIndex) -> None:
@@ -684,7 +724,7 @@ def test_a_node_that_does_not_answer_is_unavailable() -> None:
             lambda: away.rewrite([event]),
             lambda: away.quarantine([entry("1")]),
             lambda: away.audit([change("1")]),
-            lambda: away.save_file("/a", {}),
+            lambda: away.save_files([{"location": "/a"}]),
             lambda: away.file("/a"),
             lambda: away.find("x"),
         )

@@ -276,6 +276,22 @@ def test_a_fact_wakes_who_waits_for_its_key_only(store: EvidenceStore) -> None:
     assert store.publish(published) == {"issued/a"}
 
 
+def test_a_wake_up_is_unsent_until_it_is_said_to_be_sent(store: EvidenceStore) -> None:
+    store.wait_for(["issued/k", "issued/w"])
+    assert store.unsent() == {}
+    store.publish([Keyed("issued/k", sighting("1")), Keyed("issued/alone", sighting("1"))])
+    first = store.unsent()
+    assert set(first) == {"issued/k"}
+    store.publish([Keyed("issued/k", sighting("1"))])  # nothing new
+    assert store.unsent() == first
+    store.publish([Keyed("issued/k", sighting("2")), Keyed("issued/w", sighting("1"))])
+    store.sent(first)  # too old for the key that was woken anew
+    assert set(store.unsent()) == {"issued/k", "issued/w"}
+    store.sent(store.unsent())
+    assert store.unsent() == {}
+    store.sent({"issued/never": 1})
+
+
 def test_who_waits_is_woken_each_time(store: EvidenceStore) -> None:
     store.wait_for(["issued/k"])
     store.wait_for(["issued/k"])

@@ -30,6 +30,7 @@ from enricher.pipeline.discover import (
     queue_listed,
 )
 from enricher.pipeline.documents import VOLATILE
+from enricher.pipeline.intake import Intake
 from enricher.pipeline.watch import WatchServices, watch
 from enricher.stores.aws import AwsAccess
 from enricher.stores.checkpoints import MemoryCheckpoints, RedisCheckpoints
@@ -62,17 +63,23 @@ CREDENTIALS = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def credentials() -> Iterator[None]:
+    """Hide whatever credentials this machine has behind some that any test server takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
+        yield
+
+
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """Give the address of a server that speaks S3, SQS and SNS."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in CREDENTIALS.items():
-            patch.setenv(name, value)
-        host, port = server.get_host_and_port()
-        yield f"http://{host}:{port}"
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
     server.stop()
 
 
@@ -223,7 +230,7 @@ def found_in(  # noqa: PLR0913 - a listing's parts
     services = DiscoverServices(
         listing=S3LogFiles(access, page_keys=page_keys),
         checkpoints=checkpoints or MemoryCheckpoints(),
-        queue=queue,
+        intake=Intake(ledger=MemoryEventIndex(), queue=queue, clock=SystemClock()),
         clock=SystemClock(),
     )
     queue_listed(location, wanted or Selection(), "run", services, found, resume=resume)
@@ -343,18 +350,19 @@ def test_checkpoints_are_kept_in_redis(stack_endpoints: Endpoints) -> None:
 
 
 def watching(access: AwsAccess, url: str, visibility: int = 60) -> WatchServices:
+    index = MemoryEventIndex()
     return WatchServices(
         messages=SqsMessages(url, access, visibility=timedelta(seconds=visibility)),
-        quarantine=MemoryEventIndex(),
-        queue=MemoryTaskQueue(),
+        quarantine=index,
+        intake=Intake(ledger=index, queue=MemoryTaskQueue(), clock=SystemClock()),
         clock=SystemClock(),
         pause=time.sleep,
     )
 
 
 def queued_by(services: WatchServices) -> set[str]:
-    assert isinstance(services.queue, MemoryTaskQueue)
-    return {location for location, _ in services.queue.locations}
+    assert isinstance(services.intake.queue, MemoryTaskQueue)
+    return {location for location, _ in services.intake.queue.locations}
 
 
 def messages_left(sqs: SQSClient, url: str) -> int:

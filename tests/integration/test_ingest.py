@@ -442,7 +442,7 @@ def test_a_record_that_cannot_be_taken_says_why_and_its_neighbour_is_in(
     entry = refusals.entry(name)
     assert entry["status"] == "ingested"
     assert (entry["records"], entry["indexed"], entry["quarantined"]) == (2, 1, 1)
-    assert entry["refusals"] == {reason: 1}
+    assert entry["refusals"] == [{"reason": reason, "count": 1}]
     (kept,) = [one for one in refusals.quarantine if one["location"] == entry["location"]]
     assert (kept["what"], kept["reason"], kept["position"]) == ("record", reason, 1)
     assert codec.loads(kept["verbatim"]) == REFUSED[name][0]

@@ -45,6 +45,7 @@ SAMPLES = Path(__file__).parents[2] / "samples" / "AWSLogs"
 SAMPLE_RECORDS = 304
 HEAP_BYTES = 768 << 20
 PATIENCE = timedelta(seconds=180)
+WORKER_START_SECONDS = 60
 EVENTS = "cloudtrail-events-2031.01"
 EVENT = {"eventTime": "2031-01-01T00:00:00Z", "eventID": "e"}
 
@@ -174,6 +175,7 @@ def ingested(house: House, tmp_path_factory: pytest.TempPathFactory) -> Ingested
             stderr=subprocess.STDOUT,
         )
     try:
+        _wait_for(worker, house, log)
         answer = run(environment, "ingest", SAMPLES, "--wait")
         processes = [worker.pid, *(one.pid for one in psutil.Process(worker.pid).children())]
         processes += [server.pid or 0 for server in Stack(_read_only(house)).status().servers]
@@ -182,6 +184,15 @@ def ingested(house: House, tmp_path_factory: pytest.TempPathFactory) -> Ingested
         worker.terminate()
         worker.wait(PATIENCE.total_seconds())
     return Ingested(answer, log.read_text(errors="replace"), "\n".join(lines))
+
+
+def _wait_for(worker: subprocess.Popen[bytes], house: House, log: Path) -> None:
+    with make_celery(broker_url(house.valkey()), time_limit=timedelta(minutes=1)) as app:
+        for _ in range(WORKER_START_SECONDS):
+            assert worker.poll() is None, log.read_text(errors="replace")
+            if app.control.ping(timeout=1):
+                return
+    pytest.fail(f"the worker does not answer:\n{log.read_text(errors='replace')}")
 
 
 def _read_only(house: House) -> StackSettings:
@@ -228,7 +239,7 @@ def test_no_secret_is_in_the_queue(house: House) -> None:
         closing(make_redis(access)) as client,
         make_celery(broker_url(access), time_limit=timedelta(minutes=1)) as app,
     ):
-        CeleryTaskQueue(app, client).ingest("file:///somewhere", "run")
+        CeleryTaskQueue(app, client).ingest(["file:///somewhere"], "run")
         (queued,) = client.lrange(INGEST_QUEUE, 0, -1)
         client.delete(INGEST_QUEUE)
     assert b"enricher.ingest_log_file" in queued
@@ -403,11 +414,13 @@ def _whole_work(house: House) -> None:
     with closing(make_opensearch(access, timeout=timedelta(seconds=60))) as client:
         templates.ensure(client, Period.MONTH)
         index = OpenSearchEventIndex(client, bulk_bytes=1 << 20)
-        index.create([Document(index=EVENTS, id="1", body=b'{"eventTime":"2031-01-01T00:00:00Z"}')])
+        event = Document(index=EVENTS, id="1", body=b'{"eventTime":"2031-01-01T00:00:00Z"}')
+        index.create([event])
         events: list[StoredEvent] = [one for one in index.every() if one.index == EVENTS]
         assert len(events) == 1
         assert index.rewrite(events) == [True]
-        index.save_file("file:///x", {"location": "file:///x", "status": "ingested"})
+        index.save_files([{"location": "file:///x", "status": "ingested"}])
+        assert list(index.stored([event]))
         assert index.file("file:///x") is not None
         index.ledger(None, 1)
         with translated():  # alerts are searches over what is new, many in one request
@@ -498,7 +511,7 @@ def test_redis_is_reached_over_tls_with_a_client_certificate(house: House) -> No
                 broker_url(access), time_limit=timedelta(minutes=1), tls=broker_tls(access)
             ) as app,
         ):
-            CeleryTaskQueue(app, client).ingest("file:///somewhere", "run")
+            CeleryTaskQueue(app, client).ingest(["file:///somewhere"], "run")
             assert client.llen(INGEST_QUEUE) == 1
             client.delete(INGEST_QUEUE)
         with pytest.raises(ConfigurationError, match="Redis fails: self-signed certificate"):

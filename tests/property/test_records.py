@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.indexable import indexable
-from enricher.cloudtrail.reading import InputLimits, parse_log_file
+from enricher.cloudtrail.reading import InputLimits, RefusedRecord, read_log_file
 from enricher.cloudtrail.record import Record
 from enricher.errors import LogFileError, RecordError
 from enricher.identity.extract import facts_of
@@ -32,12 +32,20 @@ LIMITS = InputLimits()
 
 @settings(max_examples=150)
 @given(value=json_values())
-def test_a_log_file_of_anything_is_read_or_refused(value: Any) -> None:  # noqa: ANN401 - any JSON
-    try:
-        content = parse_log_file(codec.dumps(value), LIMITS)
-    except LogFileError:
-        return
-    assert content.total == len(content.records) + len(content.refused)
+def test_a_log_file_of_anything_is_read_or_refused_small_or_large(value: Any) -> None:  # noqa: ANN401 - any JSON
+    def pieces(whole_bytes: int) -> list[object]:
+        try:
+            found = read_log_file([codec.dumps(value)], LIMITS, whole_bytes=whole_bytes)
+            return [
+                (piece.position, piece.error.reason, piece.verbatim)
+                if isinstance(piece, RefusedRecord)
+                else piece
+                for piece in found
+            ]
+        except LogFileError as err:
+            return [err.reason]
+
+    assert pieces(whole_bytes=0) == pieces(whole_bytes=1 << 20)
 
 
 @settings(max_examples=200)

@@ -344,7 +344,7 @@ def test_serverless_is_read_and_never_written(
     index = _signed_by(monkeypatch, cluster, credentials, "aoss")
     with closing(index._client):
         with pytest.raises(ConfigurationError, match="Serverless can only be read"):
-            index.save_file("file:///x", {})
+            index.save_files([{"location": "file:///x"}])
         with pytest.raises(ConfigurationError, match="Serverless can only be read"):
             index.states()  # a count of what is written by now needs a refresh
         assert cluster.requests == []

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from enricher.cloudtrail import codec
-from enricher.cloudtrail.reading import InputLimits, inflate, parse_log_file
+from enricher.cloudtrail.reading import InputLimits, RefusedRecord, parse_log_file, read_log_file
+from enricher.cloudtrail.reading import inflate as inflate_in_pieces
 from enricher.errors import LogFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 ONE: dict[str, Any] = {"eventID": "1", "eventTime": "2026-03-02T08:00:00Z"}
 TWO: dict[str, Any] = {"eventID": "2", "eventTime": "2026-03-02T08:00:01Z"}
@@ -28,6 +29,11 @@ def refused(call: Callable[[], object]) -> str:
     with pytest.raises(LogFileError) as error:
         call()
     return error.value.reason
+
+
+def inflate(chunks: Iterable[bytes], *, limit: int, expect_gzip: bool | None = None) -> bytes:
+    """Give what a file inflates to, in one piece."""
+    return b"".join(inflate_in_pieces(chunks, limit=limit, expect_gzip=expect_gzip))
 
 
 # --- inflate ------------------------------------------------------------------------------------
@@ -130,7 +136,7 @@ def test_each_form_gives_the_same_records(content: object) -> None:
     parsed = parse_log_file(codec.dumps(content), LIMITS)
     assert parsed.records == [(0, ONE), (1, TWO)]
     assert parsed.refused == []
-    assert parsed.total == 2
+    assert len(parsed.pieces) == 2
 
 
 @pytest.mark.parametrize("content", [ONE, BRIDGED, LOOKED_UP])
@@ -147,8 +153,8 @@ def test_lines_are_records(separator: str, end: str) -> None:
 
 
 def test_no_records_are_no_fault() -> None:
-    assert parse_log_file(b'{"Records":[]}', LIMITS).total == 0
-    assert parse_log_file(b"[]", LIMITS).total == 0
+    assert len(parse_log_file(b'{"Records":[]}', LIMITS).pieces) == 0
+    assert len(parse_log_file(b"[]", LIMITS).pieces) == 0
 
 
 @pytest.mark.parametrize(
@@ -211,7 +217,7 @@ def test_records_that_are_no_objects_are_refused_with_their_place() -> None:
         (3, 3, "not-an-object", 7),
         (4, 4, "not-an-object", [ONE]),
     ]
-    assert parsed.total == 6
+    assert len(parsed.pieces) == 6
 
 
 def test_a_bad_line_does_not_cost_its_neighbours() -> None:
@@ -234,7 +240,7 @@ def test_a_first_line_that_is_bad_does_not_cost_the_others() -> None:
 
 def test_the_number_of_records_is_limited() -> None:
     limits = InputLimits(records=2)
-    assert parse_log_file(codec.dumps([ONE, TWO]), limits).total == 2
+    assert len(parse_log_file(codec.dumps([ONE, TWO]), limits).pieces) == 2
     too_many = codec.dumps([ONE, 7, TWO])
     assert refused(lambda: parse_log_file(too_many, limits)) == "too-many-records"
     lines = b"\n".join([codec.dumps(ONE)] * 3)
@@ -244,3 +250,112 @@ def test_the_number_of_records_is_limited() -> None:
 def test_nesting_beyond_the_codec_is_a_fault_of_the_file() -> None:
     content = b'{"Records":[' + b"[" * 2_000 + b"]" * 2_000 + b"]}"
     assert refused(lambda: parse_log_file(content, LIMITS)) == "json-invalid"
+
+
+# --- large files --------------------------------------------------------------------------------
+
+
+def pieces_of(content: bytes, limits: InputLimits = LIMITS, *, whole_bytes: int = 0) -> list[Any]:
+    """Read a file as if it were large, in chunks that cut records anywhere."""
+    head = [content[:60]]  # what tells the form
+    chunks = head + [content[start : start + 7] for start in range(60, len(content), 7)]
+    return list(read_log_file(chunks, limits, whole_bytes=whole_bytes))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(codec.dumps({"Records": [ONE, 7, BRIDGED]}), id="cloudtrail"),
+        pytest.param(b' \n{ "Events" : [' + codec.dumps(LOOKED_UP) + b"]}", id="lookup-events"),
+        pytest.param(codec.dumps([ONE, None, TWO]), id="list"),
+        pytest.param(codec.dumps(ONE) + b"\n\nno JSON\n" + codec.dumps(TWO), id="lines"),
+        pytest.param(codec.dumps({"version": "1", "Records": [ONE, TWO]}), id="records-later"),
+        pytest.param(codec.dumps(ONE), id="one"),
+        pytest.param(b'{"Records":[]}', id="none"),
+        pytest.param(gzip.compress(codec.dumps({"Records": [ONE, 7.5, TWO]})), id="gzip"),
+    ],
+)
+def test_a_large_file_gives_what_a_small_one_gives(content: bytes) -> None:
+    small = pieces_of(content, whole_bytes=MIB)
+    assert shown(pieces_of(content)) == shown(small)
+
+
+def shown(pieces: list[Any]) -> list[Any]:
+    """Give pieces in a form that can be compared."""
+    return [
+        (piece.position, piece.error.reason, piece.verbatim)
+        if isinstance(piece, RefusedRecord)
+        else piece
+        for piece in pieces
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b'{"Records": 7}', "records-not-a-list"),
+        (b'{"Records": {"item": [{}]}}', "records-not-a-list"),
+        (b'{"name": "package"}', "not-cloudtrail"),
+        (b"no JSON at all", "json-invalid"),
+        (b"   ", "file-empty"),
+    ],
+)
+def test_a_large_file_is_refused_as_a_small_one(content: bytes, reason: str) -> None:
+    assert refused(lambda: pieces_of(content)) == reason
+
+
+@pytest.mark.parametrize("end", [b"", b",", b",{", b"] , 7}", b"]", b",NaN"], ids=repr)
+def test_a_large_file_that_breaks_off_gives_what_came_before(end: bytes) -> None:
+    content = codec.dumps({"Records": [ONE, TWO]}).removesuffix(b"]}") + end
+    given: list[Any] = []
+
+    def read() -> None:
+        for piece in read_log_file([content], LIMITS, whole_bytes=0):
+            given.append(piece)  # noqa: PERF402 - what was given before the break counts
+
+    assert refused(read) == "json-invalid"
+    assert given == [(0, ONE), (1, TWO)]
+
+
+@pytest.mark.parametrize("item", [b'"\xff"', b'"\\ud800"', b"1e999", b"NaN", b'{"a": NaN}'])
+def test_a_bad_item_of_a_large_file_does_not_cost_its_neighbours(item: bytes) -> None:
+    content = b'{"Records":[' + b",".join((codec.dumps(ONE), item, codec.dumps(TWO))) + b"]}"
+    first, bad, second = pieces_of(content)
+    assert (first, second) == ((0, ONE), (2, TWO))
+    assert (bad.position, bad.error.reason) == (1, "json-invalid")
+
+
+@pytest.mark.parametrize("depth", [2_000, 200_000])
+def test_nesting_in_a_large_file_is_a_fault_of_the_file(depth: int) -> None:
+    content = b'{"Records":[' + b"[" * depth + b"]" * depth + b"]}"
+    assert refused(lambda: list(read_log_file([content], LIMITS, whole_bytes=0))) == "json-invalid"
+
+
+def test_an_item_that_never_ends_is_not_read_for_ever() -> None:
+    limits = InputLimits(record_bytes=1_000)
+    chunks = iter([b'{"Records":[{"a":"', *([b"x" * 1_000] * 100)])
+    assert refused(lambda: list(read_log_file(chunks, limits, whole_bytes=0))) == "json-invalid"
+    assert len(list(chunks)) > 90
+
+
+def test_the_number_of_records_of_a_large_file_is_limited() -> None:
+    content = codec.dumps([ONE, TWO, ONE])
+    assert refused(lambda: pieces_of(content, InputLimits(records=2))) == "too-many-records"
+
+
+def test_a_large_file_is_not_held_in_memory() -> None:
+    def chunks() -> Iterable[bytes]:
+        yield b'{"Records":['
+        for number in range(20_000):
+            record = {**ONE, "padding": "x" * 1_000, "eventID": str(number)}
+            yield (b"," if number else b"") + codec.dumps(record)
+        yield b"]}"
+
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in read_log_file(chunks(), LIMITS, whole_bytes=MIB))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert count == 20_000
+    assert peak < 10 * MIB

@@ -12,7 +12,7 @@ from enricher.cloudtrail import codec
 from enricher.cloudtrail.reading import InputLimits
 from enricher.errors import UnavailableError
 from enricher.pipeline.documents import VOLATILE, Period
-from enricher.pipeline.ingest import IngestServices, ingest_log_file
+from enricher.pipeline.ingest import IngestServices, ingest_log_files
 from enricher.pipeline.offline import Explained, explain
 from enricher.pipeline.ports import WriteResult, Written
 from enricher.pipeline.reenrich import EnrichServices, enrich_again, enrich_file
@@ -70,6 +70,11 @@ class Deliveries:
 
     def ingest(self, location: str, run_id: str = RUN) -> FileReport:
         """Ingest one of the files."""
+        (report,) = self.ingest_together([location], run_id)
+        return report
+
+    def ingest_together(self, locations: Sequence[str], run_id: str = RUN) -> list[FileReport]:
+        """Ingest several of the files as one task."""
         services = IngestServices(
             source=MemoryLogFiles(self.files),
             index=self.index,
@@ -82,7 +87,7 @@ class Deliveries:
             batch_records=self.batch_records,
             enrich_at_ingest=self.enrich_at_ingest,
         )
-        return ingest_log_file(location, run_id, services)
+        return ingest_log_files(locations, run_id, services)
 
     def ingest_all(self) -> list[FileReport]:
         """Ingest every file, then do all work that follows."""

@@ -11,8 +11,8 @@ from enricher.cloudtrail import codec
 from enricher.cloudtrail.reading import InputLimits
 from enricher.errors import UnavailableError
 from enricher.pipeline.documents import Period
-from enricher.pipeline.ingest import MOST_ATTEMPTS, IngestServices, ingest_log_file
-from enricher.pipeline.reenrich import EnrichServices, enrich_again, enrich_file
+from enricher.pipeline.ingest import MOST_ATTEMPTS, IngestServices, ingest_log_files
+from enricher.pipeline.reenrich import EnrichServices, enrich_again
 from enricher.pipeline.upkeep import rebuild_evidence, reconcile
 from enricher.stores.memory import (
     MemoryAttempts,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from enricher.identity.evidence import Loaded
     from enricher.identity.facts import Keyed
+    from enricher.pipeline.ledger import FileReport
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 WINDOW = timedelta(hours=24)
@@ -123,6 +124,11 @@ class EvidenceThatComesAndGoes(MemoryEvidenceStore):
             raise UnavailableError("away")
 
 
+def ingest(location: str, house: House) -> FileReport:
+    (report,) = ingest_log_files([location], "run", house.ingesting)
+    return report
+
+
 class House:
     """Memory twins, put together as the bootstrap does it."""
 
@@ -166,15 +172,13 @@ def test_raw_events_go_in_while_the_evidence_is_away_and_are_enriched_by_the_nex
     house.store.away = True
 
     with pytest.raises(UnavailableError):
-        ingest_log_file("used", "run", house.ingesting)
+        ingest("used", house)
 
     assert house.enriched("used")["state"] == "pending"
     assert "origin" not in house.enriched("used")
     house.store.away = False
-    report = ingest_log_file("used", "run", house.ingesting)
+    report = ingest("used", house)
     assert report.duplicate == 1
-    assert house.queue.raw_files == ["used"]
-    enrich_file("used", house.enriching)
     assert house.origin("used")["reason"] == "issuer-not-seen"
 
 
@@ -183,17 +187,17 @@ def test_servers_that_are_away_again_and_again_are_no_fault_of_the_file() -> Non
     house.store.away = True
     for _ in range(MOST_ATTEMPTS + 2):
         with pytest.raises(UnavailableError):
-            ingest_log_file("used", "run", house.ingesting)
+            ingest("used", house)
     house.store.away = False
 
-    assert ingest_log_file("used", "run", house.ingesting).status == "ingested"
+    assert ingest("used", house).status == "ingested"
 
 
 def test_reconciling_enriches_what_was_left_raw() -> None:
     house = House(USED)
     house.store.away = True
     with pytest.raises(UnavailableError):
-        ingest_log_file("used", "run", house.ingesting)
+        ingest("used", house)
     house.store.away = False
 
     report = reconcile(house.enriching, WINDOW)
@@ -204,8 +208,8 @@ def test_reconciling_enriches_what_was_left_raw() -> None:
 
 def test_reconciling_finds_evidence_whose_arrival_went_unnoticed() -> None:
     house = House(USED, ISSUED)
-    ingest_log_file("used", "run", house.ingesting)
-    ingest_log_file("issued", "run", house.ingesting)
+    ingest("used", house)
+    ingest("issued", house)
     house.queue.keys.clear()  # the wake-up is lost
 
     report = reconcile(house.enriching, WINDOW)
@@ -216,7 +220,7 @@ def test_reconciling_finds_evidence_whose_arrival_went_unnoticed() -> None:
 
 def test_a_window_that_is_over_ends_the_waiting_and_late_evidence_is_still_taken() -> None:
     house = House(USED, ISSUED)
-    ingest_log_file("used", "run", house.ingesting)
+    ingest("used", house)
     assert house.enriched("used")["state"] == "pending"
     house.clock.at = NOW + WINDOW + timedelta(seconds=1)
 
@@ -224,7 +228,7 @@ def test_a_window_that_is_over_ends_the_waiting_and_late_evidence_is_still_taken
 
     assert house.enriched("used")["state"] == "unresolved"
     assert "waiting_for" not in house.enriched("used")
-    ingest_log_file("issued", "run", house.ingesting)
+    ingest("issued", house)
     for keys in house.queue.keys:
         enrich_again(keys, house.enriching)
     assert house.enriched("used")["state"] == "final"
@@ -233,8 +237,8 @@ def test_a_window_that_is_over_ends_the_waiting_and_late_evidence_is_still_taken
 
 def test_the_former_origin_is_kept_when_an_event_names_another() -> None:
     house = House(USED, ISSUED)
-    ingest_log_file("used", "run", house.ingesting)
-    ingest_log_file("issued", "run", house.ingesting)
+    ingest("used", house)
+    ingest("issued", house)
 
     for keys in house.queue.keys:
         enrich_again(keys, house.enriching)
@@ -248,7 +252,7 @@ def test_the_former_origin_is_kept_when_an_event_names_another() -> None:
 def test_rebuilt_evidence_is_the_evidence_that_was_lost() -> None:
     house = House(USED, ISSUED)
     for location in ("issued", "used"):
-        ingest_log_file(location, "run", house.ingesting)
+        ingest(location, house)
     before = {
         key: loaded.facts
         for key in ("issued/ASIAEXAMPLEISSUED0001",)
@@ -268,12 +272,12 @@ def test_rebuilt_evidence_is_the_evidence_that_was_lost() -> None:
 def test_a_file_that_kills_its_worker_again_and_again_is_quarantined() -> None:
     house = House(USED)
     for _ in range(MOST_ATTEMPTS):
-        house.attempts.begin("used")
+        house.attempts.begin(["used"])
 
-    report = ingest_log_file("used", "run", house.ingesting)
+    report = ingest("used", house)
 
     assert (report.status, report.reason) == ("failed", "kills-its-worker")
     assert [entry.reason for entry in house.index.quarantine_entries.values()] == [
         "kills-its-worker"
     ]
-    assert ingest_log_file("used", "run", house.ingesting).indexed == 1
+    assert ingest("used", house).indexed == 1

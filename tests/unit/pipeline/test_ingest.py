@@ -27,6 +27,8 @@ from tests.unit.pipeline.deliveries import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from enricher.stores.memory import MemoryEventIndex
 
 ACCOUNT = "111122223333"
@@ -34,7 +36,7 @@ NAME = (
     f"AWSLogs/o-12e6ca41d6/{ACCOUNT}/CloudTrail/eu-west-1/2026/03/02/"
     f"{ACCOUNT}_CloudTrail_eu-west-1_20260302T0840Z_0WrUm42FJSH7Isn6.json.gz"
 )
-LIMITS = InputLimits(inflated_bytes=1 << 20, record_bytes=100_000, depth=100, records=1_000)
+LIMITS = InputLimits(inflated_bytes=1 << 20, record_bytes=100_000, depth=100, records=3_000)
 
 
 def record(number: int, **fields: object) -> dict[str, Any]:
@@ -151,7 +153,8 @@ def test_the_ledger_says_what_became_of_a_file() -> None:
         "duplicate": 1,
         "quarantined": 1,
         "pending": 0,
-        "refusals": {"not-an-object": 1},
+        "attempts": 1,
+        "refusals": [{"reason": "not-an-object", "count": 1}],
         "organization_id": "o-12e6ca41d6",
         "account_id": ACCOUNT,
         "region": "eu-west-1",
@@ -204,7 +207,7 @@ _PACKED = log_file(GOOD)
         (gzip.compress(bytes(2 << 20), mtime=0), "inflated-size-exceeded"),
         (gzip.compress(b'{"Records":[{', mtime=0), "json-invalid"),
         (gzip.compress(b'{"Records":{}}', mtime=0), "records-not-a-list"),
-        (log_file([1] * 1_001), "too-many-records"),
+        (log_file([1] * 3_001), "too-many-records"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_quarantined_by_reference(
@@ -372,7 +375,7 @@ def test_half_of_a_file_is_not_most() -> None:
 
 
 @pytest.mark.parametrize(
-    ("batch_records", "expected"), [(5_000, (6, 2, 0, 4)), (4, (6, 0, 0, 6)), (1, (6, 0, 0, 6))]
+    ("batch_records", "expected"), [(5_000, (6, 2, 0, 4)), (4, (6, 0, 0, 6)), (1, (6, 2, 0, 4))]
 )
 def test_a_file_of_which_the_index_refuses_most_is_stopped(
     batch_records: int, expected: tuple[int, int, int, int]
@@ -386,6 +389,20 @@ def test_a_file_of_which_the_index_refuses_most_is_stopped(
     assert (report.status, report.reason) == ("failed", "most-of-the-file-refused")
     assert numbers(report) == expected
     assert len(deliveries.index.quarantine_entries) == report.quarantined
+
+
+def test_a_large_file_of_which_most_is_refused_is_not_read_to_its_end() -> None:
+    refused = [record(n % 60, eventID=f"r{n}", eventName="Forbidden") for n in range(1_000)]
+    never_read = [record(n % 60, eventID=f"n{n}") for n in range(1_500)]
+    report, deliveries = ingest(
+        log_file([*refused, *never_read]),
+        index=RefusingIndex(b"Forbidden"),
+        batch_records=1_000,
+    )
+    assert (report.status, report.reason) == ("failed", "most-of-the-file-refused")
+    assert numbers(report) == (1_000, 0, 0, 1_000)
+    kept = [entry.what for entry in deliveries.index.quarantine_entries.values()]
+    assert (kept.count("record"), kept.count("file")) == (1_000, 1)
 
 
 def test_an_outdated_attempt_does_not_stop_the_next() -> None:
@@ -443,7 +460,7 @@ def test_however_often_the_index_is_away_no_file_is_given_up(times: int) -> None
 def test_a_file_that_killed_its_worker_three_times_is_quarantined() -> None:
     deliveries = Deliveries(files={NAME: log_file(GOOD)})
     for _ in range(3):
-        deliveries.attempts.begin(NAME)
+        deliveries.attempts.begin([NAME])
     report = deliveries.ingest(NAME)
     assert (report.status, report.reason) == ("failed", "kills-its-worker")
     assert numbers(report) == (0, 0, 0, 0)
@@ -453,7 +470,7 @@ def test_a_file_that_killed_its_worker_three_times_is_quarantined() -> None:
 def test_a_file_that_killed_its_worker_twice_is_tried_once_more() -> None:
     deliveries = Deliveries(files={NAME: log_file(GOOD)})
     for _ in range(2):
-        deliveries.attempts.begin(NAME)
+        deliveries.attempts.begin([NAME])
     assert numbers(deliveries.ingest(NAME)) == (4, 4, 0, 0)
     assert deliveries.attempts.begun == {}
 
@@ -462,7 +479,7 @@ def test_with_the_counter_away_a_file_is_taken() -> None:
     class AwayAttempts(MemoryAttempts):
         """A counter that does not answer at first."""
 
-        def begin(self, location: str) -> int:  # noqa: ARG002 - the port's
+        def begin(self, locations: Sequence[str]) -> list[int]:  # noqa: ARG002 - the port's
             """Fail."""
             raise UnavailableError("away")
 

@@ -23,9 +23,11 @@ from enricher.pipeline.discover import (
     queue_listed,
     resume_after,
 )
+from enricher.pipeline.intake import Intake
 from enricher.pipeline.locations import S3Location
+from enricher.pipeline.ports import LogFileStat
 from enricher.stores.checkpoints import MemoryCheckpoints
-from enricher.stores.memory import MemoryTaskQueue, SystemClock
+from enricher.stores.memory import MemoryEventIndex, MemoryTaskQueue, SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -165,14 +167,20 @@ class Listing:
             scope = f"{location}/{folder}"
             self.began_behind[region] = after(scope, folder)
             yield ListedPage(
-                logs=[f"{scope}1.json"], skipped={"d": "digest-file"}, scope=scope, last_key="k"
+                logs=[LogFileStat(location=f"{scope}1.json")],
+                skipped={"d": "digest-file"},
+                scope=scope,
+                last_key="k",
             )
 
 
 def test_pages_are_queued_and_remembered() -> None:
     queue, checkpoints, listing = MemoryTaskQueue(), MemoryCheckpoints(), Listing()
     services = DiscoverServices(
-        listing=listing, checkpoints=checkpoints, queue=queue, clock=SystemClock()
+        listing=listing,
+        checkpoints=checkpoints,
+        intake=Intake(ledger=MemoryEventIndex(), queue=queue, clock=SystemClock()),
+        clock=SystemClock(),
     )
     found = Discovered()
     queue_listed("s3://b", Selection(since=date(2026, 3, 2)), "run", services, found, resume=True)

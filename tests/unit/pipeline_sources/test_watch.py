@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from enricher.errors import UnavailableError
+from enricher.pipeline.intake import Intake
 from enricher.pipeline.watch import Message, WatchServices, watch
 from enricher.stores.memory import MemoryEventIndex, MemoryTaskQueue
 from tests.unit.pipeline_sources.test_notifications import AT, s3_event, s3_record, text
@@ -76,18 +77,19 @@ class MemoryMessages:
 def services(
     messages: MemoryMessages, *, step: timedelta = timedelta(0), pauses: list[float] | None = None
 ) -> WatchServices:
+    index = MemoryEventIndex()
     return WatchServices(
         messages=messages,
-        quarantine=MemoryEventIndex(),
-        queue=MemoryTaskQueue(),
+        quarantine=index,
+        intake=Intake(ledger=index, queue=MemoryTaskQueue(), clock=SlowClock(timedelta(0))),
         clock=SlowClock(step),
         pause=(pauses if pauses is not None else []).append,
     )
 
 
 def queued(watching: WatchServices) -> list[tuple[str, str]]:
-    assert isinstance(watching.queue, MemoryTaskQueue)
-    return watching.queue.locations
+    assert isinstance(watching.intake.queue, MemoryTaskQueue)
+    return watching.intake.queue.locations
 
 
 def test_work_is_queued_and_its_messages_deleted() -> None:
@@ -125,7 +127,7 @@ def test_what_is_not_deleted_is_said() -> None:
 
 
 def test_a_slow_batch_asks_for_more_time() -> None:
-    many = s3_event(*(s3_record(f"{n}.json") for n in range(6)))
+    many = s3_event(*(s3_record(f"{n}.json") for n in range(60)))
     quick, slow = MemoryMessages([many]), MemoryMessages([many])
     list(watch(services(quick, step=timedelta(seconds=1)), "run", until_empty=True))
     list(watch(services(slow, step=timedelta(seconds=31)), "run", until_empty=True))

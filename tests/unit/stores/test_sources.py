@@ -88,7 +88,13 @@ def client_error(code: str, status: int = 400) -> ClientError:
             client_error("ExpiredToken"),
             UnavailableError("AWS refuses these credentials: ExpiredToken"),
         ),
-        (NoCredentialsError(), UnavailableError("AWS cannot be reached: NoCredentialsError")),
+        (
+            NoCredentialsError(),
+            UnavailableError(
+                "no AWS credentials: set AWS_PROFILE or AWS_ACCESS_KEY_ID and "
+                "AWS_SECRET_ACCESS_KEY, or give this machine a role"
+            ),
+        ),
         (
             ReadTimeoutError(endpoint_url="http://secret"),
             UnavailableError("AWS cannot be reached: ReadTimeoutError"),
