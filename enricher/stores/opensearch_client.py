@@ -53,6 +53,25 @@ def bulk(client: OpenSearch, lines: bytes) -> list[dict[str, Any]]:
     return items
 
 
+def mget(client: OpenSearch, wanted: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
+    """Look documents up by index and id; give those that are there.
+
+    Raises:
+        ConfigurationError: If the role of who asks does not allow it; as in a bulk request, that
+            is said for each document apart.
+        UnavailableError: If it cannot be told now whether a document is there.
+    """
+    with translated():
+        answer = client.mget(body={"docs": wanted})
+    for one in answer["docs"]:
+        error = one.get("error", {})
+        if error.get("type") == _NOT_ALLOWED:
+            raise ConfigurationError(_refusal(error))
+        if error and error["type"] != "index_not_found_exception":
+            raise UnavailableError(f"OpenSearch cannot read now: {error['type']}")
+    return [one for one in answer["docs"] if one.get("found")]
+
+
 def parts(entries: Sequence[bytes], limit: int) -> Iterator[list[int]]:
     """Cut entries into requests of bounded size; an entry beyond the bound goes alone.
 
