@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-import redis
-from opensearchpy import OpenSearch
 from pydantic import ValidationError
 
 from enricher.errors import ConfigurationError
@@ -23,10 +21,18 @@ from enricher.pipeline.reenrich import EnrichServices
 from enricher.pipeline.retry import RetryServices
 from enricher.pipeline.verify import VerifyServices
 from enricher.pipeline.watch import WatchServices
-from enricher.settings import Settings, setting_names
+from enricher.settings import Settings, Signing, setting_names
 from enricher.stack import Endpoints, Stack
 from enricher.stack import StackSettings as StackParameters
+from enricher.stack.credentials import COMMANDS
 from enricher.stores.checkpoints import RedisCheckpoints
+from enricher.stores.connections import (
+    Access,
+    broker_tls,
+    broker_url,
+    make_opensearch,
+    make_redis,
+)
 from enricher.stores.digest_keys import FilePublicKeys, read_signatures
 from enricher.stores.directory import DirectoryLogFiles
 from enricher.stores.memory import SystemClock
@@ -42,11 +48,15 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
+    import redis
     from celery import Celery
+    from opensearchpy import OpenSearch
 
     from enricher.pipeline.digestreading import PublicKeys
     from enricher.pipeline.ports import DigestLedger
+    from enricher.settings import Connection
     from enricher.stores.aws import AwsAccess
+    from enricher.stores.connections import Signer
     from enricher.stores.s3 import S3LogFiles
 
 # Read by others: the tests' own switches, and where completion scripts live.
@@ -95,35 +105,48 @@ class Container:
         return Endpoints(
             opensearch_url=opensearch_url or running.opensearch_url,
             redis_url=redis_url or running.redis_url,
+            credentials=running.credentials,
         )
+
+    @cached_property
+    def opensearch_access(self) -> Access:
+        """How the cluster is reached; a secure stack's own credentials where none are set."""
+        chosen, stack = self.settings.opensearch, self.endpoints.credentials
+        access = _access(chosen, self.endpoints.opensearch_url)
+        access = replace(access, verify_certificates=chosen.verify_certificates)
+        if chosen.url is not None or stack is None:
+            return access
+        access = replace(access, ca_file=access.ca_file or stack.authority)
+        if access.username or access.client_certificate:
+            return access
+        password = _content(stack.password_file(COMMANDS))
+        return replace(access, username=COMMANDS, password=password)
+
+    @cached_property
+    def redis_access(self) -> Access:
+        """How Redis is reached, likewise."""
+        chosen, stack = self.settings.redis, self.endpoints.credentials
+        access = _access(chosen, self.endpoints.redis_url)
+        if chosen.url is not None or stack is None or access.password:
+            return access
+        password = _content(stack.valkey_password_file)
+        return replace(access, username=COMMANDS, password=password)
 
     @cached_property
     def opensearch(self) -> OpenSearch:
         """The client of the cluster."""
         chosen = self.settings.opensearch
-        credentials = (
-            (chosen.username, chosen.password.get_secret_value())
-            if chosen.username and chosen.password
-            else None
-        )
-        return OpenSearch(
-            self.endpoints.opensearch_url,
-            http_auth=credentials,
-            verify_certs=chosen.verify_certificates,
-            ca_certs=str(chosen.ca_file) if chosen.ca_file else None,
-            timeout=(self.patience or chosen.timeout).total_seconds(),
-            max_retries=0,  # repetition is decided where it is known to be safe
-            http_compress=False,
+        return make_opensearch(
+            self.opensearch_access,
+            timeout=self.patience or chosen.timeout,
+            signer=self._signer,
+            serverless=chosen.signing is Signing.AOSS,
         )
 
     @cached_property
     def redis(self) -> redis.Redis:
         """The client of Redis or Valkey."""
-        timeouts = {}
-        if self.patience is not None:
-            seconds = self.patience.total_seconds()
-            timeouts = {"socket_timeout": seconds, "socket_connect_timeout": seconds}
-        return redis.Redis.from_url(self.endpoints.redis_url, health_check_interval=30, **timeouts)
+        return make_redis(self.redis_access, patience=self.patience)
 
     @cached_property
     def index(self) -> OpenSearchEventIndex:
@@ -140,7 +163,12 @@ class Container:
     @cached_property
     def celery(self) -> Celery:
         """The Celery application."""
-        return make_celery(self.endpoints.redis_url, time_limit=self.settings.worker.time_limit)
+        self.redis  # noqa: B018 - asks once: Celery would try refused credentials for ever
+        return make_celery(
+            broker_url(self.redis_access),
+            time_limit=self.settings.worker.time_limit,
+            tls=broker_tls(self.redis_access),
+        )
 
     @cached_property
     def queue(self) -> CeleryTaskQueue:
@@ -225,6 +253,15 @@ class Container:
         )
 
     @cached_property
+    def _signer(self) -> Signer | None:
+        signing = self.settings.opensearch.signing
+        if signing is Signing.NONE:
+            return None
+        from enricher.stores.aws import request_signer  # noqa: PLC0415
+
+        return request_signer(signing.value, self.aws)
+
+    @cached_property
     def s3(self) -> S3LogFiles:
         """Log files in S3."""
         from enricher.stores.s3 import S3LogFiles  # noqa: PLC0415
@@ -294,6 +331,33 @@ class Container:
             clock=SystemClock(),
             pause=time.sleep,
         )
+
+
+def _access(chosen: Connection, url: str) -> Access:
+    password = chosen.password.get_secret_value() if chosen.password else None
+    return Access(
+        url=url,
+        username=chosen.username,
+        password=_content(chosen.password_file) if chosen.password_file else password,
+        ca_file=chosen.ca_file,
+        client_certificate=chosen.client_certificate,
+        client_key=chosen.client_key,
+    )
+
+
+def _content(secret: Path) -> str:
+    """Read a file that holds one secret.
+
+    Raises:
+        ConfigurationError: If it cannot be read, or holds nothing.
+    """
+    try:
+        content = secret.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as err:
+        raise ConfigurationError(f"no password can be read from {secret}") from err
+    if not content:
+        raise ConfigurationError(f"{secret} is empty: it is to hold a password")
+    return content
 
 
 @lru_cache(maxsize=1)

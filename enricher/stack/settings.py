@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from enricher.stack.credentials import Credentials
+
 GIB = 1 << 30
 SMALLEST_HEAP_BYTES = 256 << 20
 
@@ -30,6 +32,7 @@ class StackSettings:
         redis_port: Preferred port of Valkey, likewise.
         java_home: A Java 21 or newer to use in place of the packaged one.
         start_timeout: How long one start of the servers may take, downloads not counted.
+        secure: Make a new stack a secure one; one that was made secure stays so.
     """
 
     data_dir: Path
@@ -39,6 +42,7 @@ class StackSettings:
     redis_port: int = 6379
     java_home: Path | None = None
     start_timeout: timedelta = field(default=timedelta(minutes=3))
+    secure: bool = False
 
     def __post_init__(self) -> None:
         if self.heap < SMALLEST_HEAP_BYTES:
@@ -58,10 +62,17 @@ class StackSettings:
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where the servers of a running stack answer."""
+    """Where the servers of a running stack answer.
+
+    Attributes:
+        opensearch_url: Address of OpenSearch.
+        redis_url: Address of Valkey.
+        credentials: The files that open them; None where nothing is needed.
+    """
 
     opensearch_url: str
     redis_url: str
+    credentials: Credentials | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +105,12 @@ class StackStatus:
     Attributes:
         servers: All of them, also those that are down.
         at: When this was found, UTC.
+        credentials: The files that open them; None where nothing is needed.
     """
 
     servers: tuple[ServerStatus, ...]
     at: datetime
+    credentials: Credentials | None = None
 
     @property
     def running(self) -> bool:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from enricher.stack.credentials import Credentials
 from enricher.stack.distribution import Distribution
-from enricher.stack.errors import ServerStartError
+from enricher.stack.errors import ServerStartError, StackError
 from enricher.stack.exclusion import exclusive
 from enricher.stack.interruption import Interruption
 from enricher.stack.lock import load_lock
@@ -51,9 +52,13 @@ class Stack:
         self._settings = settings
         self._state_file = StateFile(settings.data_dir / "stack.json")
         self._lock_path = settings.data_dir / ".stack.lock"
-        distribution = Distribution(load_lock(), settings.cache_dir)
-        self._valkey = Valkey(settings)
-        self._opensearch = OpenSearch(settings, distribution)
+        found = Credentials.of(settings.data_dir)
+        self._credentials = found if settings.secure or found.exist() else None
+        distribution = Distribution(
+            load_lock(), settings.cache_dir, security=self._credentials is not None
+        )
+        self._valkey = Valkey(settings, self._credentials)
+        self._opensearch = OpenSearch(settings, distribution, self._credentials)
         self._servers: tuple[Server, ...] = (self._valkey, self._opensearch)
         self._log_paths = {server.name: server.log_path for server in self._servers}
 
@@ -73,6 +78,7 @@ class Stack:
             StackError: Something else is in the way; the message says what.
         """
         with Interruption(once=True) as interruption, self._exclusive(report):
+            self._secure()
             alive = self._alive().servers
             missing = [server for server in self._servers if server.name not in alive]
             try:
@@ -121,6 +127,7 @@ class Stack:
         return StackStatus(
             tuple(_status(server, state.servers.get(server.name), now) for server in self._servers),
             now,
+            self._credentials,
         )
 
     def log_path(self, name: str) -> Path:
@@ -147,7 +154,30 @@ class Stack:
         return Endpoints(
             opensearch_url=self._opensearch.url(state.servers[self._opensearch.name].port),
             redis_url=self._valkey.url(state.servers[self._valkey.name].port),
+            credentials=self._credentials,
         )
+
+    def _secure(self) -> None:
+        """Make the credentials of a new secure stack.
+
+        What was open stays open, and what was secure stays secure: else a start that forgets the
+        word would open what others rely on being closed.
+        """
+        found = Credentials.of(self._settings.data_dir)
+        if self._credentials is None:
+            if found.exist():
+                raise StackError("another command made this stack secure just now: try again")
+            return
+        if found.exist():
+            return
+        if any(server.directory.exists() for server in self._servers):
+            raise StackError(
+                f"the stack in {self._settings.data_dir} was made without --secure and stays so: "
+                "give a secure one a directory of its own with --data-dir"
+            )
+        from enricher.stack.issuing import issue  # noqa: PLC0415 - few stacks need its libraries
+
+        issue(found)
 
     def _remember(self, name: str, server: ServerState) -> None:
         # Also of servers that ended meanwhile: who waits for them is to find out why.

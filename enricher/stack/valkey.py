@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import redis
 
+from enricher.stack.credentials import COMMANDS
 from enricher.stack.errors import StackError
 from enricher.stack.ports import LOOPBACK
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from enricher.stack.credentials import Credentials
     from enricher.stack.settings import StackSettings
 
 PROBE_TIMEOUT_S = 2.0
@@ -25,7 +27,9 @@ class Valkey:
 
     name = "valkey"
 
-    def __init__(self, settings: StackSettings) -> None:
+    def __init__(self, settings: StackSettings, credentials: Credentials | None = None) -> None:
+        """Describe it; with ``credentials`` it knows one user, and nobody else."""
+        self._credentials = credentials
         self.preferred_port = settings.redis_port
         self.directory = settings.data_dir / "valkey"
         self.log_path = self.directory / "valkey.log"
@@ -48,6 +52,8 @@ class Valkey:
             "save": "",  # the append-only file is enough
             "maxmemory-policy": "noeviction",  # a queue must not lose tasks silently
         }
+        if self._credentials:  # a file, for a command line can be read by everybody
+            options["aclfile"] = str(self._credentials.valkey_users)
         pairs = (part for name, value in options.items() for part in (f"--{name}", value))
         return (str(server_binary()), *pairs)
 
@@ -57,8 +63,14 @@ class Valkey:
 
     def version(self, port: int) -> str | None:
         """Ask for its version; None while it starts or loads its file."""
+        opened = self._credentials
         client = redis.Redis(
-            LOOPBACK, port, socket_timeout=PROBE_TIMEOUT_S, socket_connect_timeout=PROBE_TIMEOUT_S
+            LOOPBACK,
+            port,
+            socket_timeout=PROBE_TIMEOUT_S,
+            socket_connect_timeout=PROBE_TIMEOUT_S,
+            username=COMMANDS if opened else None,
+            password=opened.valkey_password_file.read_text() if opened else None,
         )
         try:
             with client:

@@ -17,8 +17,9 @@ from botocore.exceptions import (
     NoCredentialsError,
     ParamValidationError,
 )
+from opensearchpy import Urllib3AWSV4SignerAuth
 
-from enricher.errors import LogFileError, UnavailableError
+from enricher.errors import ConfigurationError, LogFileError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,6 +108,32 @@ def make_client(service: str, access: AwsAccess) -> Any:  # noqa: ANN401 - each 
             endpoint_url=access.endpoint_url,
             config=configuration(access),
         )
+
+
+def request_signer(service: str, access: AwsAccess) -> Urllib3AWSV4SignerAuth:
+    """Make what signs each request to OpenSearch; credentials that expire are renewed.
+
+    Args:
+        service: ``es`` for Amazon OpenSearch Service, ``aoss`` for Serverless.
+        access: Its region; the ordinary configuration's where it names none.
+
+    Raises:
+        ConfigurationError: If region or credentials are not to be had.
+        UnavailableError: If AWS does not hand out credentials now.
+    """
+    session = boto3.session.Session(region_name=access.region)
+    with translated():
+        credentials = session.get_credentials()
+    if credentials is None:
+        raise ConfigurationError(
+            "no AWS credentials to sign requests to OpenSearch with: give this process a role, a "
+            "profile or the AWS_… variables"
+        )
+    if session.region_name is None:
+        raise ConfigurationError(
+            "no region to sign requests to OpenSearch for: set ENRICHER_AWS__REGION"
+        )
+    return Urllib3AWSV4SignerAuth(credentials, session.region_name, service)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from enricher.stores.opensearch_client import (
     TRIES,
     bulk,
     check_not_blocked,
+    mget,
     parts,
     pause_before,
     translated,
@@ -115,9 +116,7 @@ class OpenSearchEventIndex(OpenSearchLedger):
                 {"_index": document.index, "_id": document.id}
                 for document in documents[start : start + _PAGE]
             ]
-            with translated():
-                answer = self._client.mget(body={"docs": wanted})
-            yield from (stored(found) for found in answer["docs"] if found.get("found"))
+            yield from (stored(found) for found in mget(self._client, wanted))
 
     def every(self) -> Iterator[StoredEvent]:
         """Give every event there is."""

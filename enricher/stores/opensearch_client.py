@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +18,7 @@ from opensearchpy.exceptions import (
 from opensearchpy.exceptions import ConnectionError as ClientConnectionError
 
 from enricher.errors import ConfigurationError, UnavailableError
+from enricher.stores.connections import tls_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,6 +33,9 @@ TRIES = 6
 _FIRST_PAUSE_SECONDS = 0.25
 _PIT_KEPT = "5m"  # longer than anything that is done with one page
 _Answer = TypeVar("_Answer")
+_NOT_ALLOWED = "security_exception"
+# e.g. "no permissions for [indices:admin/delete] and User [name=…, backend_roles=[], …]"
+_ACTIONS = re.compile(r"no permissions for \[([\w:/*\[\], ]+?)\] and User")
 
 
 def nobody() -> None:
@@ -38,11 +43,39 @@ def nobody() -> None:
 
 
 def bulk(client: OpenSearch, lines: bytes) -> list[dict[str, Any]]:
-    """Send one bulk request; give its items in order, whatever became of each."""
+    """Send one bulk request; give its items in order, whatever became of each.
+
+    Raises:
+        ConfigurationError: If the role of who asks does not allow it. That is said for each item
+            apart, but no document is at fault.
+    """
     with translated():
         answer = client.bulk(body=lines)
     items: list[dict[str, Any]] = answer["items"]
+    for item in items:
+        error = next(iter(item.values())).get("error", {})
+        if error.get("type") == _NOT_ALLOWED:
+            raise ConfigurationError(_refusal(error))
     return items
+
+
+def mget(client: OpenSearch, wanted: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
+    """Look documents up by index and id; give those that are there.
+
+    Raises:
+        ConfigurationError: If the role of who asks does not allow it; as in a bulk request, that
+            is said for each document apart.
+        UnavailableError: If it cannot be told now whether a document is there.
+    """
+    with translated():
+        answer = client.mget(body={"docs": wanted})
+    for one in answer["docs"]:
+        error = one.get("error", {})
+        if error.get("type") == _NOT_ALLOWED:
+            raise ConfigurationError(_refusal(error))
+        if error and error["type"] != "index_not_found_exception":
+            raise UnavailableError(f"OpenSearch cannot read now: {error['type']}")
+    return [one for one in answer["docs"] if one.get("found")]
 
 
 def parts(entries: Sequence[bytes], limit: int) -> Iterator[list[int]]:
@@ -159,13 +192,18 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (ClientConnectionError, ConnectionTimeout) as err:
+        if fault := tls_fault(err, "OpenSearch"):
+            raise ConfigurationError(fault) from err
         raise UnavailableError(f"OpenSearch does not answer: {type(err).__name__}") from err
+    except AuthenticationException as err:
+        raise ConfigurationError(
+            "OpenSearch refuses these credentials: set ENRICHER_OPENSEARCH__USERNAME and "
+            "ENRICHER_OPENSEARCH__PASSWORD or ENRICHER_OPENSEARCH__PASSWORD_FILE"
+        ) from err
     except AuthorizationException as err:
         if err.error in BLOCKED:
             raise UnavailableError(f"OpenSearch cannot write now: {err.error}") from err
-        raise _refused() from err
-    except AuthenticationException as err:
-        raise _refused() from err
+        raise ConfigurationError(_refusal(err.info)) from err
     except NotFoundError:
         raise
     except TransportError as err:
@@ -174,10 +212,13 @@ def translated() -> Iterator[None]:
         raise
 
 
-def _refused() -> ConfigurationError:
-    return ConfigurationError(
-        "OpenSearch refuses these credentials: set ENRICHER_OPENSEARCH__USERNAME and "
-        "ENRICHER_OPENSEARCH__PASSWORD"
+def _refusal(answer: object) -> str:
+    # Some answers say it once, some for each shard. The action is ours, so it can be shown.
+    found = _ACTIONS.search(str(answer))
+    action = found[1] if found else "this"
+    return (
+        f"OpenSearch does not allow {action} to this user: map it to a role of "
+        "`enricher install --security`"
     )
 
 

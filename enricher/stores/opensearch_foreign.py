@@ -19,6 +19,7 @@ from enricher.stores.opensearch_client import (
     SERVER_ERROR,
     TRIES,
     bulk,
+    mget,
     parts,
     pause_before,
     translated,
@@ -112,9 +113,7 @@ class OpenSearchForeignIndex:
     def read_again(self, events: Sequence[StoredEvent]) -> list[StoredEvent]:
         """Give those of these documents that are still there, as they are now."""
         wanted = [{"_index": event.index, "_id": event.id} for event in events]
-        with translated():
-            answer = self._client.mget(body={"docs": wanted})
-        return [stored(found) for found in answer["docs"] if found.get("found")]
+        return [stored(found) for found in mget(self._client, wanted)]
 
     def rewrite(self, events: Sequence[StoredEvent]) -> list[Revision]:
         """Replace ``enriched`` of documents, and nothing else, where nobody wrote meanwhile."""

@@ -17,7 +17,7 @@ from enricher.cloudtrail.times import format_time, parse_time
 from enricher.errors import UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 INGEST_TASK = "enricher.ingest_log_files"
 ENRICH_TASK = "enricher.enrich_again"
@@ -34,10 +34,14 @@ _ATTEMPTS_KEPT = timedelta(days=1)
 
 
 def make_celery(
-    redis_url: str, *, time_limit: timedelta, reconcile_every: timedelta = timedelta(minutes=5)
+    redis_url: str,
+    *,
+    time_limit: timedelta,
+    reconcile_every: timedelta = timedelta(minutes=5),
+    tls: Mapping[str, Any] | None = None,
 ) -> Celery:
     """Make the Celery application that workers, senders and the scheduler share."""
-    app = Celery("enricher", broker=redis_url)
+    app = Celery("enricher", broker=redis_url, broker_use_ssl=tls)
     app.conf.update(
         # A worker that dies in the middle of a task gives it back: documents are written with
         # op create and facts are sets, so a repetition harms nothing.

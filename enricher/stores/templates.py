@@ -6,23 +6,28 @@ The JSON files in ``mappings/`` are the source; operators can read and compare t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from opensearchpy.exceptions import NotFoundError
+from opensearchpy.exceptions import NotFoundError, RequestError
 
-import enricher
+from enricher.assets import asset
 from enricher.cloudtrail import codec
-from enricher.errors import SchemaMismatchError
+from enricher.errors import ConfigurationError, SchemaMismatchError
+from enricher.stores.opensearch_client import translated
 from enricher.stores.opensearch_digests import FILES
 from enricher.stores.opensearch_ledger import AUDIT, QUARANTINE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from opensearchpy import OpenSearch
 
     from enricher.pipeline.documents import Period
 
 EVENTS_TEMPLATE = "cloudtrail-events"
+_FROM_THE_START = (FILES, QUARANTINE, AUDIT)
+_DIGEST = "digest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +40,8 @@ class Mappings:
 
 def load_mappings(directory: Path | None = None) -> Mappings:
     """Read the mapping files: of the installed package, else of the checkout."""
-    root = directory or _assets() / "mappings"
+    root = directory or asset("mappings")
     return Mappings(components=_load(root / "component"), templates=_load(root / "index"))
-
-
-def _assets() -> Path:
-    package = Path(enricher.__file__).parent
-    packed = package / "_assets"
-    return packed if packed.is_dir() else package.parent
 
 
 def _load(directory: Path) -> dict[str, dict[str, Any]]:
@@ -76,23 +75,96 @@ def install(client: OpenSearch, period: Period, mappings: Mappings | None = None
     Raises:
         SchemaMismatchError: If events were installed with another period.
     """
-    found = mappings or load_mappings()
-    _check_period(client, period)
-    for name, body in found.components.items():
-        client.cluster.put_component_template(name=name, body=body)
-    for name, template in found.templates.items():
-        meta = {**template.get("_meta", {})}
+    wanted = _marked(mappings or load_mappings(), period)
+    with translated():
+        _check_period(client, period)
+        for name, body in wanted.components.items():
+            client.cluster.put_component_template(name=name, body=body)
+        for name, body in wanted.templates.items():
+            client.indices.put_index_template(name=name, body=body)
+        for index in _FROM_THE_START:
+            if not client.indices.exists(index=index):
+                client.indices.create(index=index, params={"wait_for_active_shards": "1"})
+            else:  # fields that came with a later version; those that it has stay as they are
+                mapping = wanted.templates[index]["template"]["mappings"]
+                client.indices.put_mapping(index=index, body=mapping)
+    return [*wanted.components, *wanted.templates]
+
+
+def ensure(client: OpenSearch, period: Period) -> None:
+    """Install, unless all of it is there as this version has it.
+
+    Who ingests after somebody else's installation needs no right to change templates.
+
+    Raises:
+        SchemaMismatchError: If events were installed with another period.
+    """
+    wanted = _marked(load_mappings(), period)
+    with translated():
+        components = _installed(client.cluster.get_component_template, "component_template")
+        templates = _installed(client.indices.get_index_template, "index_template")
+        complete = client.indices.exists(index=",".join(_FROM_THE_START))
+    same = all(
+        installed.get(name) == body["_meta"][_DIGEST]
+        for bodies, installed in ((wanted.components, components), (wanted.templates, templates))
+        for name, body in bodies.items()
+    )
+    if not (same and complete):
+        install(client, period)
+
+
+def _installed(get: Callable[..., Any], kind: str) -> dict[str, str | None]:
+    """Give the digest of every template of ours that is installed, by name."""
+    try:
+        found = get(name="cloudtrail-*")[f"{kind}s"]
+    except NotFoundError:
+        return {}
+    return {one["name"]: one[kind].get("_meta", {}).get(_DIGEST) for one in found}
+
+
+def _marked(mappings: Mappings, period: Period) -> Mappings:
+    """Note in each body's ``_meta`` what tells it from another version's."""
+
+    def marked(name: str, body: dict[str, Any]) -> dict[str, Any]:
+        meta = {**body.get("_meta", {})}
         if name == EVENTS_TEMPLATE:
             meta["period"] = period.value
-        client.indices.put_index_template(name=name, body={**template, "_meta": meta})
-    for index in (FILES, QUARANTINE, AUDIT):
-        if not client.indices.exists(index=index):
-            client.indices.create(index=index, params={"wait_for_active_shards": "1"})
-        else:  # fields that came with a later version; those that it has stay as they are
-            client.indices.put_mapping(
-                index=index, body=found.templates[index]["template"]["mappings"]
-            )
-    return [*found.components, *found.templates]
+        digest = codec.digest({**body, "_meta": meta})
+        return {**body, "_meta": {**meta, _DIGEST: digest}}
+
+    return Mappings(
+        components={name: marked(name, body) for name, body in mappings.components.items()},
+        templates={name: marked(name, body) for name, body in mappings.templates.items()},
+    )
+
+
+def load_roles() -> dict[str, dict[str, Any]]:
+    """Read the roles of the Security plugin, by name: what each of our parts may do."""
+    roles: dict[str, dict[str, Any]] = codec.loads(
+        (asset("mappings") / "security" / "roles.json").read_bytes()
+    )
+    return roles
+
+
+def install_roles(client: OpenSearch) -> list[str]:
+    """Put the roles in place; who has them is for the cluster's administrator to say.
+
+    Returns:
+        Their names.
+
+    Raises:
+        ConfigurationError: If the cluster has no Security plugin, or does not let this user.
+    """
+    roles = load_roles()
+    for name, role in roles.items():
+        try:
+            with translated():
+                client.security.create_role(role=name, body=role)
+        except (NotFoundError, RequestError) as err:
+            raise ConfigurationError(
+                "this cluster takes no roles: it has no Security plugin, or another version of it"
+            ) from err
+    return list(roles)
 
 
 def _check_period(client: OpenSearch, period: Period) -> None:

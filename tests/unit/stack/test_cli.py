@@ -67,3 +67,19 @@ def test_an_error_is_one_line_and_no_traceback(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert result.stdout == ""
     assert result.stderr.startswith("Error: a heap of 1048576 bytes is too small")
+
+
+def test_an_open_stack_is_not_made_secure(tmp_path: Path) -> None:
+    (tmp_path / "valkey").mkdir()
+    result = _run("up", "--secure", "--data-dir", str(tmp_path))
+    assert result.exit_code == 1
+    assert "was made without --secure and stays so" in result.stderr
+    assert not (tmp_path / "secrets").exists()
+
+
+def test_the_status_says_where_the_secrets_of_a_secure_stack_are(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "admin.password").write_text("never shown")
+    result = _run("status", "--data-dir", str(tmp_path))
+    assert f"{tmp_path}/secrets" in result.stdout
+    assert "never shown" not in result.stdout
