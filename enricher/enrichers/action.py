@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from enricher.enrichers.catalogue import Entry
     from enricher.enrichers.interface import Context
 
+_CATALOGUE = catalogue()  # at import: one that breaks its format starts nothing
 _LONGEST_NAME = 128  # characters of a service's or call's name
 _READ_VERBS = frozenset(
     {
@@ -129,10 +130,11 @@ class ActionEnricher:
     def enrich(self, context: Context) -> Contribution:
         """Say what the call does. What it gives may be shared: copy before you change it."""
         record = context.record
+        read_only = record.raw.get("readOnly")
         known = _known(
             record.service[:_LONGEST_NAME],
             record.event_name[:_LONGEST_NAME],
-            flag(record.raw.get("readOnly")),
+            read_only if read_only is True or read_only is False else flag(read_only),
         )
         if not known.conditional:
             return known.contribution
@@ -151,7 +153,7 @@ class _Known(NamedTuple):
 
 @lru_cache(maxsize=16_384)
 def _known(service: str, name: str, read_only: bool | None) -> _Known:  # noqa: FBT001 - JSON's
-    found = catalogue().of(service, name)
+    found = _CATALOGUE.of(service, name)
     entries = tuple(entry for entry in found if not entry.conditional)
     kind = _by_name(name) if read_only is None else ("read" if read_only else "change")
     return _Known(

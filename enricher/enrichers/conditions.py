@@ -53,9 +53,7 @@ def _nothing_asked(record: Record) -> bool:
 def _names_logs(record: Record) -> bool:
     request = record.request
     names = [request.get(name) for name in _NAMING]
-    return any(
-        isinstance(name, str) and _LOG_WORDS.search(name[:_LONGEST_NAME]) for name in names
-    )
+    return any(isinstance(name, str) and _LOG_WORDS.search(name[:_LONGEST_NAME]) for name in names)
 
 
 def _narrows_selectors(record: Record) -> bool:

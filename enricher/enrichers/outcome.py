@@ -102,7 +102,8 @@ class OutcomeEnricher:
         record = context.record
         code, message = stated_error(record)
         if code is None and message is None:
-            if not _sign_in_failed(record):
+            # An API call says so by an error code; other records may say it in their own words.
+            if record.event_type == "awsapicall" or not _sign_in_failed(record):
                 return _SUCCEEDED
             return _failed(AUTHENTICATION)
         if code is None and record.failed:
@@ -117,7 +118,9 @@ class OutcomeEnricher:
 
 def stated_error(record: Record) -> tuple[str | None, str | None]:
     """Give code and message of the error; some services put them in the response."""
-    code, message = record.error_code, text(record.raw.get("errorMessage"))
+    code, message = record.error_code, record.raw.get("errorMessage")
+    if message is not None:
+        message = text(message)
     if code is None and message is None:
         response = record.raw.get("responseElements")
         if isinstance(response, dict) and "errorCode" in response:

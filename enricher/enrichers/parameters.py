@@ -1,8 +1,8 @@
 """Which request parameters name the target, service by service (identity.md §6.2).
 
-Names are CloudTrail's: lowerCamelCase with the first letter only lowered (``dBInstanceIdentifier``).
-A path descends through objects; lists on the way are gone through item by item. ``CREATED`` says
-the same of responses: the ids of what a call created.
+Names are CloudTrail's: lowerCamelCase, with the first letter only lowered
+(``dBInstanceIdentifier``). A path descends through objects; lists on the way are gone through item
+by item. ``CREATED`` says the same of responses: the ids of what a call created.
 
 References:
     - The API models of the services, as botocore has them; names checked on public trails.
@@ -34,10 +34,11 @@ _SERVICES: dict[str, str] = {
     "deliveryChannelNames configRuleName configRuleNames resourceId resourceKeys.resourceId "
     "configurationRecorder.name deliveryChannel.name",
     "dynamodb": "tableName globalTableName backupArn resourceArn",
-    "ec2": "instancesSet.items.instanceId instanceId instanceIds groupId groupIds groupSet.items.groupId "
-    "groupName securityGroupIdSet.items.groupId securityGroupSet.items.groupName "
-    "snapshotId snapshotSet.items.snapshotId imageId imagesSet.items.imageId "
-    "volumeId volumeSet.items.volumeId vpcId vpcSet.items.vpcId subnetId subnetSet.items.subnetId "
+    "ec2": "instancesSet.items.instanceId instanceId instanceIds groupId groupIds "
+    "groupSet.items.groupId groupName securityGroupIdSet.items.groupId "
+    "securityGroupSet.items.groupName snapshotId snapshotSet.items.snapshotId imageId "
+    "imagesSet.items.imageId volumeId "
+    "volumeSet.items.volumeId vpcId vpcSet.items.vpcId subnetId subnetSet.items.subnetId "
     "subnetIdSet.items.subnetId allocationId allocationIdsSet.items.allocationId publicIp "
     "associationId routeTableId routeTableIdSet.items.routeTableId keyName keySet.items.keyName "
     "keyPairId networkAclId networkInterfaceId networkInterfaceIdSet.items.networkInterfaceId "
@@ -84,7 +85,8 @@ _SERVICES: dict[str, str] = {
     "route53": "hostedZoneId id domainName",
     "route53resolver": "resolverQueryLogConfigId resourceId resolverEndpointId",
     "s3": "bucketName key bucket",
-    "sagemaker": "notebookInstanceName endpointName modelName trainingJobName domainId userProfileName",
+    "sagemaker": "notebookInstanceName endpointName modelName trainingJobName domainId "
+    "userProfileName",
     "secretsmanager": "secretId name secretIdList",
     "securityhub": "standardsArn productArn findingIdentifiers.id",
     "sns": "topicArn subscriptionArn endpoint name targetArn",
@@ -92,15 +94,16 @@ _SERVICES: dict[str, str] = {
     "ssm": "name names path instanceId instanceIds target targets.values documentName resourceId "
     "commandId associationId automationExecutionId sessionId",
     "ssmmessages": "sessionId",
-    "sso": "instanceArn permissionSetArn principalId targetId accountId account_id role_name roleName",
+    "sso": "instanceArn permissionSetArn principalId targetId accountId account_id role_name "
+    "roleName",
     "sts": "roleArn targetPrincipal name",
 }
 
 _CREATED: dict[str, str] = {
     "cloudtrail": "trailARN eventDataStoreArn",
     "ec2": "instancesSet.items.instanceId snapshotId volumeId imageId groupId vpc.vpcId "
-    "subnet.subnetId keyPairId allocationId routeTable.routeTableId internetGateway.internetGatewayId "
-    "networkInterface.networkInterfaceId networkAcl.networkAclId "
+    "subnet.subnetId keyPairId allocationId routeTable.routeTableId "
+    "internetGateway.internetGatewayId networkInterface.networkInterfaceId networkAcl.networkAclId "
     "CreateNatGatewayResponse.natGateway.natGatewayId "
     "CreateLaunchTemplateResponse.launchTemplate.launchTemplateId",
     "iam": "user.arn role.arn group.arn policy.arn instanceProfile.arn accessKey.userName "

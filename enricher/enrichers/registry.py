@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from enricher.enrichers.action import ActionEnricher
 from enricher.enrichers.identity import IdentityEnricher
+from enricher.enrichers.outcome import OutcomeEnricher
+from enricher.enrichers.source import SourceEnricher
+from enricher.enrichers.target import TargetEnricher
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -13,6 +17,10 @@ if TYPE_CHECKING:
 
 BUILT_IN: tuple[Enricher, ...] = (
     IdentityEnricher(),  # first: the others may say what the origin did
+    OutcomeEnricher(),
+    TargetEnricher(),
+    ActionEnricher(),
+    SourceEnricher(),
 )
 
 

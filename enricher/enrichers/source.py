@@ -17,10 +17,10 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from enricher.cloudtrail.record import text
 from enricher.enrichers.fields import BOOLEAN, IP, Field, keyword
 from enricher.enrichers.interface import Contribution
 from enricher.identity import keys
+from enricher.identity.model import present
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address
@@ -80,14 +80,6 @@ FIELDS = (
 )
 
 
-class _Host(NamedTuple):
-    """What ``sourceIPAddress`` says by itself."""
-
-    ip: str | None = None
-    kind: str | None = None
-    service: str | None = None
-
-
 class SourceEnricher:
     """Says where the call came from, and whether the address can be believed."""
 
@@ -109,50 +101,64 @@ class SourceEnricher:
         through it are enriched again; those of a customer's endpoint would wait in vain.
         """
         record = context.record
-        host = _host(record.source_ip[:_LONGEST_HOST])
+        source = record.source_ip[:_LONGEST_HOST]
+        host = _host(source)
         endpoint = record.vpc_endpoint
-        service = host.service or _serving(host, record)
-        spoofable = False
-        if endpoint and host.kind == PUBLIC:
-            spoofable = not _is_trusted(endpoint, record, context.resolver.evidence)
-        return _contribution(
-            host, service, endpoint[:_LONGEST_ENDPOINT] if endpoint else None, spoofable
+        service = _serving(record) if host.kind == AWS_INTERNAL else host.service
+        if endpoint is None and service is host.service:
+            return host.contribution
+        chosen = (
+            endpoint is not None
+            and host.kind == PUBLIC
+            and not _is_trusted(endpoint, record, context.resolver.evidence)
         )
+        return _through(source, service, (endpoint or "")[:_LONGEST_ENDPOINT], chosen)
 
 
-@lru_cache(maxsize=16_384)
-def _contribution(
-    host: _Host,
-    service: str | None,
-    endpoint: str | None,
-    spoofable: bool,  # noqa: FBT001 - positional, for the cache
-) -> Contribution:
-    fields: dict[str, Any] = {}
-    if host.ip:
-        fields["ip"] = host.ip
-    if host.kind:
-        fields["kind"] = host.kind
-    if service:
-        fields["service"] = service
-    if endpoint:
-        fields["vpc_endpoint"] = endpoint
-    if host.kind == PUBLIC:
-        fields["spoofable"] = spoofable
-    return Contribution(fields={"source": fields} if fields else {})
+class _Host(NamedTuple):
+    """What ``sourceIPAddress`` says, and the answer where nothing else speaks."""
+
+    ip: str | None
+    kind: str | None
+    service: str | None
+    contribution: Contribution
 
 
 @lru_cache(maxsize=65_536)
 def _host(source: str) -> _Host:
     """Read ``sourceIPAddress``: an address, a service's host, ``AWS Internal``, or damage."""
+    ip, kind, service = _read(source)
+    fields: dict[str, Any] = present({"ip": ip, "kind": kind, "service": service})
+    if kind == PUBLIC:
+        fields["spoofable"] = False
+    contribution = Contribution(fields={"source": fields} if fields else {})
+    return _Host(ip, kind, service, contribution)
+
+
+@lru_cache(maxsize=4_096)
+def _through(source: str, service: str | None, endpoint: str, chosen: bool) -> Contribution:  # noqa: FBT001 - positional, for the cache
+    host = _host(source)
+    fields = dict(host.contribution.fields.get("source", {}))
+    if service:
+        fields["service"] = service
+    if endpoint:
+        fields["vpc_endpoint"] = endpoint
+    if host.kind == PUBLIC:
+        fields["spoofable"] = chosen
+    return Contribution(fields={"source": fields} if fields else {})
+
+
+def _read(source: str) -> tuple[str | None, str | None, str | None]:
+    """Give address, kind and service."""
     if source.startswith(_INTERNAL):
-        return _Host(kind=AWS_INTERNAL)
+        return None, AWS_INTERNAL, None
     lowered = source.lower()
     if lowered.endswith(_SERVICE_HOSTS):
-        return _Host(kind=AWS_SERVICE, service=lowered)
+        return None, AWS_SERVICE, lowered
     address = _address(source)
     if address is None or address.is_unspecified:
-        return _Host()
-    return _Host(ip=str(address), kind=PRIVATE if _is_private(address) else PUBLIC)
+        return None, None, None
+    return str(address), PRIVATE if _is_private(address) else PUBLIC, None
 
 
 def _address(source: str) -> IPv4Address | IPv6Address | None:
@@ -173,17 +179,15 @@ def _is_private(address: IPv4Address | IPv6Address) -> bool:
     return any(address in net for net in _PRIVATE_4)
 
 
-def _serving(host: _Host, record: Record) -> str | None:
+def _serving(record: Record) -> str | None:
     """Name the service behind ``AWS Internal``, where the caller's identity names it."""
     invoked_by = record.caller.invoked_by
-    if host.kind != AWS_INTERNAL or invoked_by is None:
-        return None
-    return invoked_by if invoked_by.endswith(_SERVICE_HOSTS) else None
+    return invoked_by if invoked_by and invoked_by.endswith(_SERVICE_HOSTS) else None
 
 
 def _is_trusted(endpoint: str, record: Record, evidence: Evidence) -> bool:
     """Whether AWS owns the endpoint, as stamped or as learned, or the account of the record."""
-    owner = text(record.vpc_endpoint_account)
-    if owner is not None and (owner == _INTERNAL or owner == record.recipient):
+    owner = record.vpc_endpoint_account
+    if owner is not None and owner in (_INTERNAL, record.recipient):
         return True
     return bool(evidence.facts(keys.endpoint(endpoint)))

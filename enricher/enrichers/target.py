@@ -12,7 +12,6 @@ names, so that the same record gives the same answer however its JSON was ordere
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,9 +31,11 @@ from enricher.enrichers.parameters import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from enricher.cloudtrail.arn import Arn
     from enricher.cloudtrail.record import Record
     from enricher.enrichers.interface import Context
-    from enricher.enrichers.parameters import Paths
 
 MOST_ARNS = 20
 MOST_NAMES = 20
@@ -71,22 +72,17 @@ FIELDS = (
         keyword(32),
         "where the first of them is written: `resources`, `requestParameters`, `errorMessage`; "
         "`responseElements`: the call created it; `serviceEventDetails` or `additionalEventData`: "
-        "of a service's own event; `userIdentity`: a user about himself",
+        "of a service's own event; `userIdentity`: users about themselves",
         "resources",
     ),
 )
 
 
-class _Values(NamedTuple):
-    """What one part of the record names; ``values`` are ARNs and names, as they stand."""
-
-    values: Sequence[str] = ()
-    account_ids: Sequence[str] = ()
-
-
 _SIGN_INS = frozenset({"signin", "sso", "sso-oauth"})  # they tell of a sign-in, not of a target
-_NONE = _Values()
 _NOTHING = Contribution(fields={})
+_NO_NOTES: frozenset[str] = frozenset()
+_WAS_CUT = frozenset({CUT})
+_FEW = 4  # as many values as most records name: such answers are kept
 
 
 class TargetEnricher:
@@ -111,57 +107,56 @@ class TargetEnricher:
     )
 
     def enrich(self, context: Context) -> Contribution:
-        """Name the target; nothing where the record names none."""
+        """Name the target; nothing where the record names none.
+
+        What it gives may be shared: copy before you change it.
+        """
         record = context.record
-        found_in, stated = _stated(record)
-        refused = _refused(record)
-        if refused is not None:
-            found_in = found_in or "errorMessage"
-            stated = _Values((*stated.values, refused), stated.account_ids)
-        created = _created(record)
-        if created:
-            found_in = found_in or "responseElements"
-            stated = _Values((*stated.values, *created), stated.account_ids)
+        values, accounts = _listed(record.raw.get("resources"))
+        request = record.raw.get("requestParameters")
+        found_in = None
+        if values:
+            found_in = "resources"
+            if record.service == "kms" and isinstance(request, dict):
+                # The key is the resource; what it was used for is in the context (§6.1).
+                _collect_arns(request.get("encryptionContext"), values)
+        elif request and isinstance(request, dict):
+            values = _asked(request, record.service)
+            found_in = "requestParameters" if values else None
+        if record.error_code is not None or record.raw.get("errorMessage"):
+            where, more = "errorMessage", _refused(record)
+        else:
+            where, more = "responseElements", _created(record)
+        if more:
+            found_in = found_in or where
+            values.extend(more)
         if found_in is None:
-            found_in, others = _elsewhere(record)
-            stated = _Values(others, stated.account_ids)
-        return _contribution(record, found_in, stated) if found_in else _NOTHING
+            found_in, values = _elsewhere(record)
+        if found_in is None:
+            return _NOTHING
+        answer = _answer if len(values) <= _FEW else _answer.__wrapped__
+        return answer(found_in, tuple(values), tuple(accounts), record.recipient)
 
 
-def _stated(record: Record) -> tuple[str | None, _Values]:
-    """Ask CloudTrail's own list, else the request."""
-    listed = _listed(record.raw.get("resources"))
-    request = record.request
-    if listed.values:
-        if record.service == "kms":
-            # The key is the resource; what it was used for is in the context (§6.1).
-            context = request.get("encryptionContext")
-            listed = _Values((*listed.values, *_arns_below(context)), listed.account_ids)
-        return "resources", listed
-    if not request:
-        return None, listed
-    asked = _asked(request, record.service)
-    if not asked:
-        return None, listed
-    return "requestParameters", _Values(asked, listed.account_ids)
+def _listed(resources: object) -> tuple[list[str], list[str]]:
+    """Read ``resources``: ARNs and accounts.
 
-
-def _listed(resources: object) -> _Values:
-    """Read ``resources``; an entry may lack its ARN, or hold the beginning of one only."""
-    if not isinstance(resources, list) or not resources:
-        return _NONE
+    An entry may lack its ARN, or hold the beginning of one only.
+    """
     values: list[str] = []
     accounts: list[str] = []
+    if not resources or not isinstance(resources, list):
+        return values, accounts
     for entry in resources[:_MOST_VALUES]:
         if not isinstance(entry, dict):
             continue
         arn = entry.get("ARN") or entry.get("arn") or entry.get("ARNPrefix")
-        if isinstance(arn, str):
+        if arn and isinstance(arn, str):
             values.append(arn)
         account = entry.get("accountId")
         if isinstance(account, str):
             accounts.append(account)
-    return _Values(values, accounts)
+    return values, accounts
 
 
 # --- the request --------------------------------------------------------------------------------
@@ -182,105 +177,103 @@ def _asked(request: Mapping[str, Any], service: str) -> list[str]:
                 found.append(value)
             elif name.endswith(GENERIC_ENDS) and name not in NOT_TARGETS:
                 spare.append(value)
-        elif isinstance(value, (dict, list)):
+        elif value and isinstance(value, (dict, list)):
             if name in paths:
                 for path in paths[name]:
-                    found.extend(_along(value, path))
+                    _follow(value, path, found)
             elif name.endswith(GENERIC_ENDS) and name not in NOT_TARGETS:
-                spare.extend(_along(value, ()))
-            else:
-                (found if service == "ec2" else spare).extend(_wrapped(value))
-            found.extend(_arns_below(value))
+                _follow(value, (), spare)
+            elif isinstance(value, dict):
+                _unwrap(value, found if service == "ec2" else spare)
+            _collect_arns(value, found)
     return found or spare
 
 
-def _along(value: object, path: Sequence[str]) -> Iterator[str]:
+def _follow(value: object, path: Sequence[str], found: list[str]) -> None:
     """Follow a path through objects; lists on the way are gone through, bounded."""
-    if isinstance(value, list):
-        for item in value[:_MOST_VALUES]:
-            if not isinstance(item, list):
-                yield from _along(item, path)
+    if isinstance(value, str):
+        if not path:
+            found.append(value)
     elif isinstance(value, dict):
         if path:
             below = value.get(path[0])
             if below is None and path[0] == "items":
                 below = value.get("item")  # EC2 spells it both ways
-            yield from _along(below, path[1:])
-    elif isinstance(value, str) and not path:
-        yield value
+            _follow(below, path[1:], found)
+    elif isinstance(value, list):
+        for item in value[:_MOST_VALUES]:
+            if not isinstance(item, list):
+                _follow(item, path, found)
 
 
-def _wrapped(value: object) -> Iterator[str]:
+def _unwrap(value: Mapping[str, Any], found: list[str]) -> None:
     """Read EC2's wrappers: ``xxxSet.items[].id``, ``XxxRequest.XxxId.content`` (§6.2)."""
-    if not isinstance(value, dict):
-        return
     items = value.get("items") or value.get("item")
     for one in items[:_MOST_VALUES] if isinstance(items, list) else (value,):
         if isinstance(one, str):
-            yield one
+            found.append(one)
         if not isinstance(one, dict):
             continue
         for name in sorted(one):
             if name.endswith(GENERIC_ENDS) and name not in NOT_TARGETS:
                 inner = one[name]
-                yield from _along(inner.get("content") if isinstance(inner, dict) else inner, ())
+                _follow(inner.get("content") if isinstance(inner, dict) else inner, (), found)
 
 
-def _arns_below(value: object) -> Iterator[str]:
+def _collect_arns(value: object, found: list[str]) -> None:
     """Find ARNs at any depth, breadth first, bounded in depth and number."""
     level = [value]
-    seen = 0
+    left = _MOST_VALUES
     for _ in range(_DEEPEST):
         below: list[object] = []
         for node in level:
-            children: Iterable[object] = ()
-            if isinstance(node, dict):
-                children = [node[name] for name in sorted(node)]
-            elif isinstance(node, list):
-                children = node
-            for child in children:
-                seen += 1
-                if seen > _MOST_VALUES:
+            for child in _children(node):
+                left -= 1
+                if left < 0:
                     return
                 if isinstance(child, str):
                     if child.startswith("arn:"):
-                        yield child
-                elif isinstance(child, (dict, list)):
+                        found.append(child)
+                elif child and isinstance(child, (dict, list)):
                     below.append(child)
         if not below:
             return
         level = below
 
 
+def _children(node: object) -> Iterable[object]:
+    if isinstance(node, dict):
+        return [node[name] for name in sorted(node)] if len(node) > 1 else node.values()
+    return node if isinstance(node, list) else ()
+
+
 # --- refusals and responses ---------------------------------------------------------------------
 
 
-def _refused(record: Record) -> str | None:
+def _refused(record: Record) -> Sequence[str]:
     """Give what a refusal was about, as its message has it: an ARN, or a bare name."""
     code, message = stated_error(record)
     if message is None or verdict(code, message) != DENIED:
-        return None
+        return ()
     resource = read_denial(message).resource
-    return None if resource == "*" else resource
+    return () if resource is None or resource == "*" else (resource,)
 
 
-def _created(record: Record) -> list[str]:
+def _created(record: Record) -> Sequence[str]:
     """Give what the call created, as the response has it."""
-    paths: Paths = CREATED.get(record.service, NO_PATHS)
-    if not paths or record.error_code is not None:
-        return []
-    response = record.response
-    return [
-        value
-        for first, rests in paths.items()
-        if first in response
-        for rest in rests
-        for value in _along(response[first], rest)
-    ]
+    response = record.raw.get("responseElements")
+    if not response or not isinstance(response, dict):
+        return ()
+    found: list[str] = []
+    for first, paths in CREATED.get(record.service, NO_PATHS).items():
+        if first in response:
+            for path in paths:
+                _follow(response[first], path, found)
+    return found
 
 
-def _elsewhere(record: Record) -> tuple[str | None, Sequence[str]]:
-    """Ask what services write of their own events, and who asked about nobody but himself."""
+def _elsewhere(record: Record) -> tuple[str | None, list[str]]:
+    """Ask what services write of their own events, and who asked about nobody but themselves."""
     if record.event_type == "awsserviceevent" and record.service not in _SIGN_INS:
         for name in ("serviceEventDetails", "additionalEventData"):
             details = record.raw.get(name)
@@ -294,63 +287,68 @@ def _elsewhere(record: Record) -> tuple[str | None, Sequence[str]]:
         and caller.arn
         and record.error_code is None
     ):
-        return "userIdentity", (caller.arn,)
-    return None, ()
+        return "userIdentity", [caller.arn]
+    return None, []
 
 
 # --- the answer ---------------------------------------------------------------------------------
 
 
-def _contribution(record: Record, found_in: str, stated: _Values) -> Contribution:
+@lru_cache(maxsize=4_096)
+def _answer(
+    found_in: str, values: Sequence[str], account_ids: Sequence[str], recipient: str | None
+) -> Contribution:
+    """Sort values into ARNs, names and accounts, each once, in order of appearance."""
     arns: dict[str, None] = {}
     names: dict[str, None] = {}
-    accounts = dict.fromkeys(filter(_is_account, stated.account_ids))
-    for value in stated.values:
-        parsed = _parsed(value) if len(value) <= LONGEST_ARN else None
-        if parsed is None:
-            if 0 < len(value) <= LONGEST_NAME and value != HIDDEN:
-                names[value] = None
-            continue
-        arns[value] = None
-        if parsed.name:
-            names[parsed.name] = None
-        if parsed.account_id:
-            accounts[parsed.account_id] = None
+    accounts = dict.fromkeys(filter(_is_account, account_ids))
+    for value in values:
+        read = _read(value) if len(value) <= LONGEST_ARN else _TOO_LONG
+        if read.arn:
+            arns[value] = None
+        if read.name:
+            names[read.name] = None
+        if read.account_id:
+            accounts[read.account_id] = None
     if not arns and not names:
         return _NOTHING
-    if not accounts and record.recipient and _is_account(record.recipient):
-        accounts[record.recipient] = None
-    cut = len(arns) > MOST_ARNS or len(names) > MOST_NAMES or len(accounts) > MOST_ACCOUNTS
+    if not accounts and recipient and _is_account(recipient):
+        accounts[recipient] = None
     target: dict[str, Any] = {"found_in": found_in}
-    if arns:
-        target["arns"] = list(arns)[:MOST_ARNS]
-    if accounts:
-        target["account_ids"] = list(accounts)[:MOST_ACCOUNTS]
-    if names:
-        target["names"] = list(names)[:MOST_NAMES]
-    if cut:
-        return Contribution(fields={"target": target}, notes=frozenset({CUT}))
-    return Contribution(fields={"target": target})
+    cut = False
+    for field, found, most in (
+        ("arns", arns, MOST_ARNS),
+        ("account_ids", accounts, MOST_ACCOUNTS),
+        ("names", names, MOST_NAMES),
+    ):
+        if found:
+            target[field] = list(found)[:most]
+            cut = cut or len(found) > most
+    return Contribution(fields={"target": target}, notes=_WAS_CUT if cut else _NO_NOTES)
 
 
-class _Named(NamedTuple):
-    """What an ARN says of its target: a name, and its account if it has one."""
+class _Read(NamedTuple):
+    """What one value says: whether it is an ARN, a name, and an account if it holds one."""
 
-    name: str | None
-    account_id: str | None
+    arn: bool = False
+    name: str | None = None
+    account_id: str | None = None
+
+
+_TOO_LONG = _Read()
 
 
 @lru_cache(maxsize=16_384)
-def _parsed(value: str) -> _Named | None:
-    """Read an ARN; None where the text is none."""
+def _read(value: str) -> _Read:
     arn = parse_arn(value)
-    if arn is None:
-        return None
-    name = _name_of(arn.service, arn.resource)
-    return _Named(
-        name=name if name and len(name) <= LONGEST_NAME and name.strip("*") else None,
-        account_id=arn.account_id if _is_account(arn.account_id) else None,
-    )
+    name = _name_of(arn.service, arn.resource) if arn else value
+    if not name.strip("*") or len(name) > LONGEST_NAME or name == HIDDEN:
+        return _Read(arn=arn is not None, account_id=_account_of(arn))
+    return _Read(arn=arn is not None, name=name, account_id=_account_of(arn))
+
+
+def _account_of(arn: Arn | None) -> str | None:
+    return arn.account_id if arn and _is_account(arn.account_id) else None
 
 
 def _name_of(service: str, resource: str) -> str:
@@ -363,8 +361,8 @@ def _name_of(service: str, resource: str) -> str:
         return resource.removesuffix("/*")
     kind, slash, rest = resource.partition("/")
     if ":" in kind or not slash:
-        _, colon, rest = resource.partition(":")
-        return rest.removesuffix(":*") if colon else resource
+        _, colon, name = resource.partition(":")
+        return name.removesuffix(":*") if colon else resource
     if service == "iam":
         return rest.rpartition("/")[2]
     return rest

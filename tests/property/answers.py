@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail.record import Record
+from enricher.enrichers.oracle import enrich_all
 from enricher.errors import RecordError
-from enricher.identity.oracle import enrich_all
 from enricher.identity.sessions import group_id, synthetic_id
 
 if TYPE_CHECKING:

@@ -1,0 +1,117 @@
+"""How fast each built-in enricher answers, on one core, evidence in memory.
+
+    python -m benchmarks.enrichers DIRECTORY [--rounds N] [--hostile]
+
+Each enricher is timed apart over all log files below a directory, then all of them together as an
+event is enriched; medians of several rounds. With ``--hostile`` the time for messages made to hurt
+is shown beside: twice as long a message should take twice the time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.resolve import read
+from enricher.cloudtrail.reading import InputLimits, parse_log_file
+from enricher.cloudtrail.record import Record
+from enricher.enrichers.denials import read_denial, refuses
+from enricher.enrichers.interface import Context
+from enricher.enrichers.registry import BUILT_IN, enrich
+from enricher.identity.evidence import EvidenceInMemory
+from enricher.identity.extract import facts_of
+from enricher.identity.resolve import Resolver
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SIZES = (4_096, 8_192)
+_HOSTILE = (
+    "User: a is not authorized to perform: ",
+    "is not authorized to perform: a:b on resource: ",
+    "is not authorized to perform: a:b on resource: x because no no no identity ",
+    "explicit deny in a aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa ",
+    "no identity-based policy allows",
+    "authorization id: 00000000-0000-0000-0000-00000000000 ",
+    "a.",
+    " ",
+)
+
+
+def main() -> None:
+    """Time the enrichers and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--hostile", action="store_true")
+    arguments = parser.parse_args()
+    records = _records(arguments.directory)
+    timings: dict[str, list[float]] = {}
+    for _ in range(arguments.rounds):
+        run_once(records, timings)
+    print(f"{len(records)} records, medians of {arguments.rounds} rounds")
+    for name, seconds in timings.items():
+        median = statistics.median(seconds)
+        each, per_second = median / len(records) * 1e6, len(records) / median
+        print(f"{name:<22} {each:8.2f} µs/record {per_second:12,.0f} records/s")
+    if arguments.hostile:
+        _time_hostile(arguments.rounds)
+
+
+def _records(directory: Path) -> list[Record]:
+    limits = InputLimits()
+    return [
+        Record(raw)
+        for content in read(directory)
+        for _, raw in parse_log_file(content, limits).records
+        if isinstance(raw.get("eventTime"), str)
+    ]
+
+
+def run_once(records: Sequence[Record], timings: dict[str, list[float]]) -> None:
+    """Ask each enricher about all records, then all of them."""
+    stated = [facts_of(record) for record in records]
+    evidence = EvidenceInMemory(keyed for facts in stated for keyed in facts)
+
+    def contexts() -> list[Context]:
+        resolver = Resolver(evidence)  # a fresh one: it remembers what it resolved
+        return [
+            Context(record=record, facts=facts, resolver=resolver, window_closed=True)
+            for record, facts in zip(records, stated, strict=True)
+        ]
+
+    for enricher in BUILT_IN:
+        asked = contexts()
+        started = time.perf_counter()
+        for context in asked:
+            enricher.enrich(context)
+        timings.setdefault(enricher.name, []).append(time.perf_counter() - started)
+    asked = contexts()
+    started = time.perf_counter()
+    for context in asked:
+        enrich(context)
+    timings.setdefault("all", []).append(time.perf_counter() - started)
+
+
+def _time_hostile(rounds: int) -> None:
+    print(f"\nhostile messages of {' and '.join(f'{size:,}' for size in _SIZES)} characters")
+    for piece in _HOSTILE:
+        shown = []
+        for size in _SIZES:
+            message = (piece * (size // len(piece) + 1))[:size]
+            seconds = []
+            for _ in range(rounds):
+                read_denial.cache_clear()
+                started = time.perf_counter()
+                refuses(message)
+                read_denial(message)
+                seconds.append(time.perf_counter() - started)
+            shown.append(f"{statistics.median(seconds) * 1e3:8.3f} ms")
+        print(f"{' '.join(shown)}  {piece!r} …")
+
+
+if __name__ == "__main__":
+    main()
