@@ -25,71 +25,6 @@ if TYPE_CHECKING:
 
 _CATALOGUE = catalogue()  # at import: one that breaks its format starts nothing
 _LONGEST_NAME = 128  # characters of a service's or call's name
-_READ_VERBS = frozenset(
-    {
-        "Get",
-        "List",
-        "Describe",
-        "Head",
-        "Lookup",
-        "Search",
-        "Query",
-        "Scan",
-        "Select",
-        "Check",
-        "Validate",
-        "Estimate",
-        "Preview",
-        "Simulate",
-        "Filter",
-        "Discover",
-        "Test",
-        "Download",
-    }
-)
-_CHANGE_VERBS = frozenset(
-    {
-        "Accept",
-        "Add",
-        "Associate",
-        "Attach",
-        "Authorize",
-        "Cancel",
-        "Copy",
-        "Create",
-        "Delete",
-        "Deregister",
-        "Detach",
-        "Disable",
-        "Disassociate",
-        "Enable",
-        "Export",
-        "Import",
-        "Invite",
-        "Leave",
-        "Modify",
-        "Publish",
-        "Purge",
-        "Put",
-        "Reboot",
-        "Register",
-        "Reject",
-        "Remove",
-        "Reset",
-        "Restore",
-        "Revoke",
-        "Run",
-        "Schedule",
-        "Send",
-        "Set",
-        "Start",
-        "Stop",
-        "Tag",
-        "Terminate",
-        "Untag",
-        "Update",
-    }
-)
 _VERB = re.compile(r"(?:Batch)?([A-Z][a-z]{1,20})")
 _SURE, _POSSIBLE = "anti-forensics", "anti-forensics-possible"
 
@@ -167,11 +102,7 @@ def _known(service: str, name: str, read_only: bool | None) -> _Known:  # noqa: 
 def _by_name(name: str) -> str | None:
     """Give the class by the verb; None where the verb says neither."""
     verb = _VERB.match(name)
-    if verb is None:
-        return None
-    if verb[1] in _READ_VERBS:
-        return "read"
-    return "change" if verb[1] in _CHANGE_VERBS else None
+    return _CATALOGUE.verbs.get(verb[1]) if verb else None
 
 
 def _said(kind: str | None, entries: Iterable[Entry], extra: Iterable[str] = ()) -> Contribution:

@@ -82,9 +82,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """All entries, and what their sources are."""
+    """All entries, and what their sources are.
+
+    Attributes:
+        verbs: First word of a call's name → class.
+    """
 
     sources: Mapping[str, str]
+    verbs: Mapping[str, str]
     entries: tuple[Entry, ...]
     _by_service: Mapping[str, Sequence[Entry]]
 
@@ -116,7 +121,8 @@ def read_catalogue(content: str) -> Catalogue:
     by_service: dict[str, list[Entry]] = {}
     for entry in entries:
         by_service.setdefault(entry.service, []).append(entry)
-    return Catalogue(sources=sources, entries=entries, _by_service=by_service)
+    verbs = {verb: kind for kind, verbs in data["verbs"].items() for verb in verbs}
+    return Catalogue(sources=sources, verbs=verbs, entries=entries, _by_service=by_service)
 
 
 def _entry(one: Mapping[str, Any], sources: Mapping[str, str]) -> Entry:

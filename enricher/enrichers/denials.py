@@ -150,10 +150,8 @@ def group_of(code: str) -> str:
     ``NoSuchPublicAccessBlockConfiguration`` are none.
     """
     bare = code[:_LONGEST_CODE].removeprefix("Client.").removeprefix("Server.")
-    for end in _ENDS:
-        if bare.endswith(end) and bare != end:
-            bare = bare.removesuffix(end)
-            break
+    for end in _ENDS:  # in the order in which they are stacked: AuthorizationErrorException
+        bare = bare.removesuffix(end) or bare
     if bare in _DRY_RUN:
         return SUCCESS
     known = _GROUP_OF.get(bare)
