@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from benchmarks.resolve import read
 from enricher.cloudtrail.reading import InputLimits, parse_log_file
 from enricher.cloudtrail.record import Record
+from enricher.cloudtrail.useragent import hint_of, tool_of
 from enricher.enrichers.denials import read_denial, refuses
 from enricher.enrichers.interface import Context
 from enricher.enrichers.registry import BUILT_IN, enrich
@@ -26,7 +27,7 @@ from enricher.identity.extract import facts_of
 from enricher.identity.resolve import Resolver
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _SIZES = (4_096, 8_192)
 _HOSTILE = (
@@ -39,6 +40,7 @@ _HOSTILE = (
     "a.",
     " ",
 )
+_AGENTS = ("aws-sdk-", "console.a.", "Console ", "a.amazonaws.com", "exec-env/CloudShel", "a b ")
 
 
 def main() -> None:
@@ -97,20 +99,38 @@ def run_once(records: Sequence[Record], timings: dict[str, list[float]]) -> None
 
 
 def _time_hostile(rounds: int) -> None:
-    print(f"\nhostile messages of {' and '.join(f'{size:,}' for size in _SIZES)} characters")
-    for piece in _HOSTILE:
-        shown = []
-        for size in _SIZES:
-            message = (piece * (size // len(piece) + 1))[:size]
-            seconds = []
-            for _ in range(rounds):
-                read_denial.cache_clear()
-                started = time.perf_counter()
-                refuses(message)
-                read_denial(message)
-                seconds.append(time.perf_counter() - started)
-            shown.append(f"{statistics.median(seconds) * 1e3:8.3f} ms")
-        print(f"{' '.join(shown)}  {piece!r} …")
+    sizes = " and ".join(f"{size:,}" for size in _SIZES)
+    print(f"\nhostile messages and user agents of {sizes} characters")
+    for kind, pieces, work in (
+        ("message", _HOSTILE, _read_message),
+        ("agent", _AGENTS, _read_agent),
+    ):
+        for piece in pieces:
+            shown = [f"{_median(work, piece, size, rounds) * 1e3:8.3f} ms" for size in _SIZES]
+            print(f"{kind:<8} {' '.join(shown)}  {piece!r} …")
+
+
+def _median(work: Callable[[str], None], piece: str, size: int, rounds: int) -> float:
+    text = (piece * (size // len(piece) + 1))[:size]
+    seconds = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        work(text)
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds)
+
+
+def _read_message(text: str) -> None:
+    read_denial.cache_clear()
+    refuses(text)
+    read_denial(text)
+
+
+def _read_agent(text: str) -> None:
+    tool_of.cache_clear()
+    hint_of.cache_clear()
+    tool_of(text)
+    hint_of(text)
 
 
 if __name__ == "__main__":
