@@ -189,7 +189,7 @@ def refuses(message: str) -> bool:
 
 _BARE = "You are not authorized to perform this operation"
 _ACTION = re.compile(
-    r"[Nn]ot authori[sz]ed to perform:?\s{1,8}([A-Za-z0-9-]{1,64}:[A-Za-z0-9*]{1,128})"
+    r"(?:Not|not) authori[sz]ed to perform:?\s{1,8}([A-Za-z0-9-]{1,64}:[A-Za-z0-9*]{1,128})"
 )
 _ON = re.compile(r" on (?:the )?resources?: ?")
 _RESOURCE_END = re.compile(

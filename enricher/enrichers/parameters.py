@@ -164,6 +164,9 @@ GENERIC_ENDS = (
     "ARNs",
     "Identifiers",
 )
+# Where one searched, not what one touched.
+SCOPES = frozenset({"Filter", "Filters", "filter", "filterSet", "filters", "parameterFilters"})
+
 # What ends so and names no target.
 NOT_TARGETS = frozenset(
     {

@@ -28,6 +28,7 @@ from enricher.enrichers.parameters import (
     NO_PATHS,
     NOT_TARGETS,
     REQUESTED,
+    SCOPES,
 )
 
 if TYPE_CHECKING:
@@ -112,9 +113,10 @@ class TargetEnricher:
         What it gives may be shared: copy before you change it.
         """
         record = context.record
-        values, accounts = _listed(record.raw.get("resources"))
-        request = record.raw.get("requestParameters")
-        found_in = None
+        raw = record.raw
+        values, accounts = _listed(raw.get("resources"))
+        request = raw.get("requestParameters")
+        found_in = where = None
         if values:
             found_in = "resources"
             if record.service == "kms" and isinstance(request, dict):
@@ -123,9 +125,10 @@ class TargetEnricher:
         elif request and isinstance(request, dict):
             values = _asked(request, record.service)
             found_in = "requestParameters" if values else None
-        if record.error_code is not None or record.raw.get("errorMessage"):
+        more: Sequence[str] = ()
+        if record.error_code is not None or raw.get("errorMessage"):
             where, more = "errorMessage", _refused(record)
-        else:
+        elif raw.get("responseElements"):
             where, more = "responseElements", _created(record)
         if more:
             found_in = found_in or where
@@ -165,28 +168,36 @@ def _listed(resources: object) -> tuple[list[str], list[str]]:
 def _asked(request: Mapping[str, Any], service: str) -> list[str]:
     """Collect what a request names: by its service's conventions, else by how names end.
 
-    ARNs are taken wherever they stand.
+    ARNs are taken wherever they stand, save in filters.
     """
     paths = REQUESTED.get(service, NO_PATHS)
     found: list[str] = []
     spare: list[str] = []
     for name in sorted(request) if len(request) > 1 else request:
         value = request[name]
+        if not value or name in SCOPES:
+            continue
         if isinstance(value, str):
             if name in paths or value.startswith("arn:"):
                 found.append(value)
             elif name.endswith(GENERIC_ENDS) and name not in NOT_TARGETS:
                 spare.append(value)
-        elif value and isinstance(value, (dict, list)):
+        elif isinstance(value, (dict, list)):
             if name in paths:
                 for path in paths[name]:
                     _follow(value, path, found)
-            elif name.endswith(GENERIC_ENDS) and name not in NOT_TARGETS:
-                _follow(value, (), spare)
-            elif isinstance(value, dict):
-                _unwrap(value, found if service == "ec2" else spare)
+            else:
+                _guess(name, value, found if service == "ec2" else spare)
             _collect_arns(value, found)
     return found or spare
+
+
+def _guess(name: str, value: object, found: list[str]) -> None:
+    """Read what no convention knows: values by the parameter's name, and EC2's wrappers (§6.2)."""
+    if name.endswith(GENERIC_ENDS) and name not in NOT_TARGETS:
+        _follow(value, (), found)
+    elif isinstance(value, dict):
+        _unwrap(value, found)
 
 
 def _follow(value: object, path: Sequence[str], found: list[str]) -> None:
@@ -207,7 +218,7 @@ def _follow(value: object, path: Sequence[str], found: list[str]) -> None:
 
 
 def _unwrap(value: Mapping[str, Any], found: list[str]) -> None:
-    """Read EC2's wrappers: ``xxxSet.items[].id``, ``XxxRequest.XxxId.content`` (§6.2)."""
+    """Read ``xxxSet.items[].id`` and ``XxxRequest.XxxId.content``."""
     items = value.get("items") or value.get("item")
     for one in items[:_MOST_VALUES] if isinstance(items, list) else (value,):
         if isinstance(one, str):
@@ -262,7 +273,7 @@ def _refused(record: Record) -> Sequence[str]:
 def _created(record: Record) -> Sequence[str]:
     """Give what the call created, as the response has it."""
     response = record.raw.get("responseElements")
-    if not response or not isinstance(response, dict):
+    if not isinstance(response, dict):
         return ()
     found: list[str] = []
     for first, paths in CREATED.get(record.service, NO_PATHS).items():

@@ -1,4 +1,4 @@
-"""What holds of the answers for any record at all: no enricher raises, each value fits its field."""
+"""What holds of the answers for any record: no enricher raises, each value fits its field."""
 
 from __future__ import annotations
 
