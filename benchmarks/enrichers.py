@@ -3,8 +3,9 @@
     python -m benchmarks.enrichers DIRECTORY [--rounds N] [--hostile]
 
 Each enricher is timed apart over all log files below a directory, then all of them together as an
-event is enriched; medians of several rounds, of processor time: machines are shared. With ``--hostile`` the time for messages made to hurt
-is shown beside: twice as long a message should take twice the time.
+event is enriched; medians of several rounds, of processor time, for machines are shared. With
+``--hostile`` the time for messages and user agents made to hurt is shown beside: twice as long a
+text should take twice the time.
 """
 
 from __future__ import annotations

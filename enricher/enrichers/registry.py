@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from enricher.enrichers.action import ActionEnricher
@@ -45,8 +46,15 @@ def enrich(
             continue
         for name, value in contribution.fields.items():
             enriched.setdefault(name, value)
-        found |= contribution.notes
+        if contribution.notes:
+            found |= contribution.notes
     if found:
         enriched["notes"] = sorted(found)
-    enriched["enrichers"] = {enricher.name: enricher.version for enricher in enrichers}
+    enriched["enrichers"] = _versions(tuple(enrichers))
     return enriched
+
+
+@lru_cache(maxsize=8)
+def _versions(enrichers: tuple[Enricher, ...]) -> dict[str, int]:
+    """Spell who is asked, once for all records: nobody changes it."""
+    return {enricher.name: enricher.version for enricher in enrichers}
