@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 from enricher.cloudtrail.reading import InputLimits
+from enricher.enrichers.registry import built_in
 from enricher.pipeline.offline import Explained, explain
 from enricher.stores.directory import DirectoryLogFiles, find_log_files
 
@@ -46,7 +47,7 @@ def stats(folder: Path) -> list[Explained]:
     reports = []
     for group in groups:
         report = Explained()
-        for _ in explain(group, DirectoryLogFiles(), InputLimits(), report):
+        for _ in explain(group, DirectoryLogFiles(), InputLimits(), built_in(), report):
             pass
         reports.append(report)
     return reports
