@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from enricher.cloudtrail import codec
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -63,6 +65,11 @@ class Field:
     def type(self) -> str:
         """Its type, as people say it."""
         return "JSON, not indexed" if self.mapping == STORED else str(self.mapping.get("type"))
+
+    @property
+    def shown(self) -> str:
+        """Its example, as people read it."""
+        return self.example if isinstance(self.example, str) else codec.dumps(self.example).decode()
 
 
 def properties(fields: Iterable[Field]) -> dict[str, Any]:

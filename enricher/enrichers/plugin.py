@@ -30,6 +30,7 @@ class Guarded:
     def __init__(self, plug_in: PlugIn) -> None:
         """Take what it declares once: later changes of it change nothing."""
         self._plug_in = plug_in
+        self.written_by = type(plug_in)
         self.name = plug_in.name
         self.version = plug_in.version
         self.reads: Sequence[str] = tuple(plug_in.reads)

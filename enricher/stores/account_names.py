@@ -8,8 +8,6 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from enricher.cloudtrail import codec
 from enricher.errors import ConfigurationError
 
@@ -56,11 +54,11 @@ def write_account_names(path: Path, names: Mapping[str, str]) -> None:
     Raises:
         ConfigurationError: If the directory is missing or not to be written to.
     """
-    body = orjson.dumps(dict(names), option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
+    body = codec.pretty(dict(sorted(names.items())))
     try:
         handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "wb") as file:
-            file.write(body + b"\n")
+            file.write(body)
             file.flush()
             os.fsync(file.fileno())
         place = Path(part)

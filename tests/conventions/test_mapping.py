@@ -1,4 +1,4 @@
-"""What enrichment writes is mapped and documented, and what is mapped is documented."""
+"""What enrichment writes is declared, mapped and documented, and nothing else is."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from typer.testing import CliRunner
 
 from enricher.cli.main import cli
 from enricher.cloudtrail import codec
-from enricher.stores.templates import load_mappings
+from enricher.enrichers.fields import STORED, misfit
+from enricher.enrichers.registry import ENVELOPE, built_in, check_ownership
+from enricher.stores.templates import EVENTS_TEMPLATE, component_name, load_mappings
 from tests.conventions.source import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+DECLARED = {f"enriched.{field.name}": field for field in ENVELOPE} | {
+    f"enriched.{field.name}": field for one in built_in() for field in one.fields
+}
 FIELDS_PAGE = REPOSITORY / "docs" / "reference" / "fields.md"
 
 
@@ -73,6 +78,40 @@ def test_every_field_that_is_written_is_mapped(written: set[str]) -> None:
 
 def test_fields_that_are_mapped_are_the_fields_that_are_documented() -> None:
     assert _mapped().keys() == _documented()
+
+
+def test_fields_that_are_mapped_are_the_fields_that_are_declared() -> None:
+    assert {name: field.mapping for name, field in DECLARED.items()} == _mapped()
+
+
+def test_events_are_composed_of_every_enricher() -> None:
+    mappings = load_mappings()
+    composed = mappings.templates[EVENTS_TEMPLATE]["composed_of"]
+    assert set(composed) == set(mappings.components)
+    assert {component_name(one.name) for one in built_in()} < set(composed)
+
+
+def test_no_two_enrichers_declare_the_same() -> None:
+    check_ownership(built_in())
+
+
+@pytest.mark.parametrize("name", sorted(DECLARED))
+def test_a_field_is_declared_in_full(name: str) -> None:
+    field = DECLARED[name]
+    assert field.meaning
+    assert field.since
+    assert "\n" not in f"{field.meaning}{field.shown}"
+    assert "`" not in field.shown
+    assert field.example not in (None, "", "TODO")
+
+
+@pytest.mark.parametrize("name", sorted(DECLARED))
+def test_the_example_of_a_field_is_a_value_that_it_takes(name: str) -> None:
+    field = DECLARED[name]
+    nested: Any = field.example
+    for part in reversed(field.name.split(".")):
+        nested = {part: nested}
+    assert field.mapping == STORED or misfit(nested, {field.name: field}) is None
 
 
 def test_every_component_says_its_version() -> None:
