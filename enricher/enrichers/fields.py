@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from enricher.cloudtrail import codec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
 Mapped: TypeAlias = Mapping[str, Any]
 
@@ -157,34 +157,42 @@ def is_checkable(field: Field) -> bool:
     )
 
 
-def misfit(value: Mapping[str, Any], declared: Mapping[str, Field]) -> str | None:
-    """Find what a document would be refused for, or was never declared.
+class Declared:
+    """What an enricher may write: tells what a document would be refused for."""
 
-    Args:
-        value: Fields of ``enriched``, as JSON.
-        declared: Checkable fields, by name.
+    def __init__(self, fields: Iterable[Field]) -> None:
+        """Take checkable fields."""
+        self._fits = {field.name: _FITS[field.mapping["type"]] for field in fields}
+        self._parents = {
+            name[:place] for name in self._fits for place, char in enumerate(name) if char == "."
+        }
+        self._parents.add("")
 
-    Returns:
-        ``undeclared-field`` or ``value-of-another-type``; None where all fits.
-    """
-    for path, leaf in _leaves(value, ""):
-        field = declared.get(path)
-        if field is None:
+    def fault(self, fields: Mapping[str, Any]) -> str | None:
+        """Find what does not fit, or was never declared.
+
+        Args:
+            fields: Fields of ``enriched``, as JSON.
+
+        Returns:
+            ``undeclared-field`` or ``value-of-another-type``; None where all fits.
+        """
+        return self._fault(fields, "")
+
+    def _fault(self, value: Any, path: str) -> str | None:  # noqa: ANN401 - any JSON value
+        items = value if isinstance(value, list) else [value]
+        fits = self._fits.get(path)
+        if fits is not None:
+            fitting = all(item is None or fits(item) for item in items)
+            return None if fitting else "value-of-another-type"
+        if path not in self._parents or not all(isinstance(item, dict) for item in items):
             return "undeclared-field"
-        if leaf is not None and not _FITS[field.mapping["type"]](leaf):
-            return "value-of-another-type"
-    return None
-
-
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - any JSON value
-    if isinstance(value, dict):
-        for name, member in value.items():
-            # OpenSearch reads a dot as a level, so that no name may smuggle one in.
-            step = name if name and "." not in name else "?"
-            yield from _leaves(member, f"{path}.{step}" if path else step)
-    elif isinstance(value, list):
-        for item in value:
-            # A list within a list is none that a mapping speaks of.
-            yield from _leaves(item, "?" if isinstance(item, list) else path)
-    else:
-        yield path, value
+        for item in items:
+            for name, member in item.items():
+                # OpenSearch reads a dot as a level: no name may smuggle one in.
+                if not name or "." in name:
+                    return "undeclared-field"
+                fault = self._fault(member, f"{path}.{name}" if path else name)
+                if fault is not None:
+                    return fault
+        return None

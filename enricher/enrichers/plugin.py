@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.indexable import redacted
-from enricher.enrichers.fields import misfit
+from enricher.enrichers.fields import Declared
 from enricher.enrichers.interface import Contribution, View
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Guarded:
         self._of_enriched = [
             name.removeprefix(_ENRICHED) for name in self.reads if name.startswith(_ENRICHED)
         ]
-        self._declared: Mapping[str, Field] = {field.name: field for field in self.fields}
+        self._declared = Declared(self.fields)
 
     def enrich(self, context: Context) -> Contribution:
         """Ask the plug-in; where its answer cannot be used, give a note that says why.
@@ -71,7 +71,7 @@ class Guarded:
         if len(body) > _MOST_BYTES:
             return self._refused("too-large")
         fields = codec.loads(body)
-        fault = misfit(fields, self._declared)
+        fault = self._declared.fault(fields)
         if fault is not None:
             return self._refused(fault)
         notes: list[object] = list(answer.notes)

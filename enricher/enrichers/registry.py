@@ -141,28 +141,37 @@ def chosen(available: Sequence[str], enabled: Sequence[str], disabled: Sequence[
 
 
 def _guarded(plug_in: PlugIn) -> Guarded:
-    """Check what a plug-in declares of itself."""
+    """Check what a plug-in declares of itself, and put it behind the guard."""
     name: object = getattr(plug_in, "name", None)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ConfigurationError(
             f"the enricher {type(plug_in).__name__} needs a name of lower-case letters, digits "
             "and dashes"
         )
-    try:
-        guarded = Guarded(plug_in)
-    except (AttributeError, TypeError) as err:
+    version: object = getattr(plug_in, "version", None)
+    reads: object = getattr(plug_in, "reads", None)
+    fields: object = getattr(plug_in, "fields", None)
+    if (
+        not isinstance(version, int)
+        or not _is_sequence_of(str, reads)
+        or not _is_sequence_of(Field, fields)
+        or not callable(getattr(plug_in, "enrich", None))
+    ):
         raise ConfigurationError(
-            f"the enricher {name} declares too little: it needs name, version, reads, fields and "
-            "enrich"
-        ) from err
-    version: object = guarded.version
-    if not isinstance(version, int) or not all(isinstance(read, str) for read in guarded.reads):
-        raise ConfigurationError(
-            f"the enricher {name} needs a whole number as version, and names of fields as reads"
+            f"the enricher {name} declares too little: it needs a whole number as version, names "
+            "of fields as reads, a Field for each that it writes as fields, and enrich"
         )
-    fields: Sequence[object] = guarded.fields
+    _check_fields(name, plug_in.fields)
+    return Guarded(plug_in)
+
+
+def _is_sequence_of(kind: type, value: object) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(item, kind) for item in value)
+
+
+def _check_fields(name: str, fields: Sequence[Field]) -> None:
     for field in fields:
-        if not isinstance(field, Field) or not _PATH.fullmatch(field.name):
+        if not _PATH.fullmatch(str(field.name)):
             raise ConfigurationError(
                 f"the enricher {name} declares a field that is none: it needs a path of "
                 "lower-case names such as `acme.owner`"
@@ -172,7 +181,6 @@ def _guarded(plug_in: PlugIn) -> Guarded:
                 f"the enricher {name} maps {field.name} in a way that plug-ins may not: take one "
                 "of enricher.enrichers.fields, a keyword with at most 8191 characters"
             )
-    return guarded
 
 
 def check_ownership(enrichers: Sequence[Enricher]) -> None:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from enricher.cli.main import cli
 from enricher.cloudtrail import codec
-from enricher.enrichers.fields import STORED, misfit
+from enricher.enrichers.fields import STORED, Declared
 from enricher.enrichers.registry import ENVELOPE, built_in, check_ownership
 from enricher.stores.templates import EVENTS_TEMPLATE, component_name, load_mappings
 from tests.conventions.source import REPOSITORY
@@ -111,7 +111,7 @@ def test_the_example_of_a_field_is_a_value_that_it_takes(name: str) -> None:
     nested: Any = field.example
     for part in reversed(field.name.split(".")):
         nested = {part: nested}
-    assert field.mapping == STORED or misfit(nested, {field.name: field}) is None
+    assert field.mapping == STORED or Declared([field]).fault(nested) is None
 
 
 def test_every_component_says_its_version() -> None:
