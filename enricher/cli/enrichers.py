@@ -47,7 +47,10 @@ def describe(
     if what:
         out.print(text(what.splitlines()[0]))
     out.print(text(f"reads: {', '.join(one.reads) or 'nothing'}"))
-    table = Table("field", "type", "what", "example", "since", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("field", no_wrap=True)
+    for column in ("type", "what", "example", "since"):
+        table.add_column(column, overflow="fold")
     for field in one.fields:
         table.add_row(
             text(f"enriched.{field.name}", style="cyan"),
