@@ -11,9 +11,12 @@ from typer.testing import CliRunner
 from enricher.cli.main import cli
 from enricher.cloudtrail import codec
 from enricher.enrichers.fields import STORED, Declared
-from enricher.enrichers.registry import ENVELOPE, built_in, check_ownership
+from enricher.enrichers.geo import Place
+from enricher.enrichers.registry import ENVELOPE, built_in, check_ownership, enrich
 from enricher.stores.templates import EVENTS_TEMPLATE, component_name, load_mappings
+from tests.cases.case_files import case_names, load_case
 from tests.conventions.source import REPOSITORY
+from tests.property.answers import contexts, leaves
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 DECLARED = {f"enriched.{field.name}": field for field in ENVELOPE} | {
     f"enriched.{field.name}": field for one in built_in() for field in one.fields
 }
+TOP = {name.removeprefix("enriched."): field for name, field in DECLARED.items()}
 FIELDS_PAGE = REPOSITORY / "docs" / "reference" / "fields.md"
 
 
@@ -78,6 +82,23 @@ def test_every_field_that_is_written_is_mapped(written: set[str]) -> None:
 
 def test_fields_that_are_mapped_are_the_fields_that_are_documented() -> None:
     assert _mapped().keys() == _documented()
+
+
+def test_every_field_that_an_enricher_declares_is_written_by_some_case() -> None:
+    """What no case shows may as well not be there."""
+    folder = REPOSITORY / "tests" / "cases"
+    cases = [[dict(raw) for raw in load_case(folder, n).records] for n in case_names(folder)]
+    account = {"userIdentity": {"type": "Root", "accountId": "111122223333"}}
+    at_home = {"eventTime": "2026-03-02T08:00:00Z", "sourceIPAddress": "9.9.9.9", **account}
+    enrichers = built_in({"111122223333": "prod"}, lambda _: Place("DE", "Berlin", 64_496, "Net"))
+    found: set[str] = set()
+    for records in [*cases, [at_home]]:
+        for context in contexts(records):
+            for context.window_closed in (True, False):
+                answer = enrich(context, enrichers)
+                found.update(f"enriched.{name}" for name in leaves(answer, TOP))
+    of_enrichers = DECLARED.keys() - {f"enriched.{field.name}" for field in ENVELOPE}
+    assert of_enrichers - found == set()
 
 
 def test_fields_that_are_mapped_are_the_fields_that_are_declared() -> None:
