@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail.reading import InputLimits, inflate, parse_log_file
-from enricher.cloudtrail.record import Record
+from enricher.cloudtrail.record import Record, read_event_time
 from enricher.enrichers.geo import Place
 from enricher.enrichers.interface import Context
 from enricher.enrichers.registry import built_in, enrich
@@ -72,7 +72,7 @@ def run_once(contents: list[bytes], timings: dict[str, list[float]]) -> int:
             record
             for content in contents
             for _, record in parse_log_file(content, limits).records
-            if isinstance(record.get("eventTime"), str)
+            if read_event_time(record.get("eventTime")) is not None
         ],
     )
     records = timed("read records", lambda: [Record(one) for one in raw])

@@ -8,6 +8,7 @@ database is the same; with a newer one they are enriched again (docs/how-to/enri
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from enricher.enrichers.fields import LONG, Field, keyword
@@ -39,6 +40,8 @@ class Place(NamedTuple):
 Places: TypeAlias = "Callable[[str], Place]"
 """What is known of an address."""
 
+_ADDRESSES = 65_536
+_LONGEST_ADDRESS = 45  # characters, of IPv6 with an IPv4 address at its end
 _NOTHING = Contribution(fields={})
 
 
@@ -70,24 +73,27 @@ class GeoEnricher:
     )
 
     def __init__(self, places: Places) -> None:
-        """Take what knows addresses."""
+        """Take what knows addresses; each is asked for once, as addresses recur."""
         self._places = places
+        self._known = lru_cache(maxsize=_ADDRESSES)(self._say)
 
     def enrich(self, context: Context) -> Contribution:
         """Look the source address up."""
         record = context.record
-        if not is_public(record.source_ip):
+        # Longer than any address spelled in full: a name, or an invention.
+        if not 0 < len(record.source_ip) <= _LONGEST_ADDRESS:
             return _NOTHING
         if record.vpc_endpoint and not is_aws_endpoint(record, context.resolver.evidence):
             return _NOTHING
-        found = present(self._places(record.source_ip)._asdict())
+        return self._known(record.source_ip)
+
+    def _say(self, address: str) -> Contribution:
+        found = present(self._places(address)._asdict()) if is_public(address) else None
         return Contribution(fields={"geo": found}) if found else _NOTHING
 
 
 def is_public(address: str) -> bool:
     """Whether a source address is one of the public internet; most others are host names."""
-    if not address or not (address[0].isdigit() or ":" in address):
-        return False
     try:
         return ipaddress.ip_address(address).is_global
     except ValueError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from enricher.enrichers.geo import Place
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
 
     from maxminddb import Reader
 
-_ADDRESSES = 65_536
 _LONGEST = 256
 
 
@@ -35,9 +33,9 @@ class GeoDatabases:
         """
         self._cities = _open(city_file, "ENRICHER_GEO__CITY_FILE")
         self._networks = _open(asn_file, "ENRICHER_GEO__ASN_FILE")
-        self.place = lru_cache(maxsize=_ADDRESSES)(self._place)
 
-    def _place(self, address: str) -> Place:
+    def place(self, address: str) -> Place:
+        """Say what the files say of an address."""
         city, network = _look_up(self._cities, address), _look_up(self._networks, address)
         return Place(
             country=_text(city, "country", "iso_code"),
