@@ -22,7 +22,7 @@ from enricher.cloudtrail.record import Record
 from enricher.cloudtrail.useragent import hint_of, tool_of
 from enricher.enrichers.denials import read_denial, refuses
 from enricher.enrichers.interface import Context
-from enricher.enrichers.registry import BUILT_IN, enrich
+from enricher.enrichers.registry import built_in, enrich
 from enricher.identity.evidence import EvidenceInMemory
 from enricher.identity.extract import facts_of
 from enricher.identity.resolve import Resolver
@@ -86,7 +86,8 @@ def run_once(records: Sequence[Record], timings: dict[str, list[float]]) -> None
             for record, facts in zip(records, stated, strict=True)
         ]
 
-    for enricher in BUILT_IN:
+    enrichers = built_in()
+    for enricher in enrichers:
         asked = contexts()
         started = time.process_time()
         for context in asked:
@@ -95,7 +96,7 @@ def run_once(records: Sequence[Record], timings: dict[str, list[float]]) -> None
     asked = contexts()
     started = time.process_time()
     for context in asked:
-        enrich(context)
+        enrich(context, enrichers)
     timings.setdefault("all", []).append(time.process_time() - started)
 
 

@@ -12,6 +12,8 @@ import redis
 from opensearchpy import OpenSearch
 from pydantic import ValidationError
 
+from enricher.enrichers.geo import GeoEnricher
+from enricher.enrichers.registry import assemble, built_in, chosen
 from enricher.errors import ConfigurationError
 from enricher.pipeline.discover import DiscoverServices
 from enricher.pipeline.ingest import IngestServices
@@ -20,10 +22,13 @@ from enricher.pipeline.watch import WatchServices
 from enricher.settings import Settings, setting_names
 from enricher.stack import Endpoints, Stack
 from enricher.stack import StackSettings as StackParameters
+from enricher.stores.account_names import read_account_names
 from enricher.stores.checkpoints import RedisCheckpoints
 from enricher.stores.directory import DirectoryLogFiles
+from enricher.stores.geo import GeoDatabases
 from enricher.stores.memory import SystemClock
 from enricher.stores.opensearch import OpenSearchEventIndex
+from enricher.stores.plug_ins import find_plug_ins
 from enricher.stores.redis_evidence import RedisEvidenceStore
 from enricher.stores.routed import RoutedLogFiles
 from enricher.stores.task_queue import CeleryTaskQueue, RedisAttempts, make_celery
@@ -31,9 +36,12 @@ from enricher.stores.task_queue import CeleryTaskQueue, RedisAttempts, make_cele
 if TYPE_CHECKING:
     from celery import Celery
 
+    from enricher.enrichers.interface import Enricher
     from enricher.stores.aws import AwsAccess
+    from enricher.stores.plug_ins import Found
     from enricher.stores.s3 import S3LogFiles
 
+GEO = GeoEnricher.name
 # Read by others: the tests' own switches, and where completion scripts live.
 _NOT_OURS = ("ENRICHER_TEST_", "ENRICHER_DEMO_")
 
@@ -123,6 +131,51 @@ class Container:
         return CeleryTaskQueue(self.celery, self.redis)
 
     @cached_property
+    def own_enrichers(self) -> tuple[Enricher, ...]:
+        """The enrichers of this project, also those that do not run.
+
+        Raises:
+            ConfigurationError: If a file that they need is missing or cannot be read.
+        """
+        names, geo = self.settings.names, self.settings.geo
+        accounts = read_account_names(names.accounts_file) if names.accounts_file else {}
+        databases = GeoDatabases(geo.city_file, geo.asn_file) if self._has_geo else None
+        return built_in(accounts, databases.place if databases else None)
+
+    @property
+    def _has_geo(self) -> bool:
+        return bool(self.settings.geo.city_file or self.settings.geo.asn_file)
+
+    @cached_property
+    def plug_ins(self) -> list[Found]:
+        """The enrichers of other packages that are installed."""
+        return find_plug_ins()
+
+    @cached_property
+    def enrichers(self) -> tuple[Enricher, ...]:
+        """The enrichers that run, in order: the same for every use in this process.
+
+        Raises:
+            ConfigurationError: If the settings name one that is not there, or one cannot be loaded
+                or does not go together with the others.
+        """
+        enabled = listed(self.settings.enrichers.enabled)
+        disabled = listed(self.settings.enrichers.disabled)
+        if not self._has_geo:
+            if GEO in enabled:
+                raise ConfigurationError(
+                    f"the enricher {GEO} needs a database: set ENRICHER_GEO__CITY_FILE or "
+                    "ENRICHER_GEO__ASN_FILE"
+                )
+            disabled = [*disabled, GEO]
+        own = self.own_enrichers
+        available = [*(one.name for one in own), *(one.name for one in self.plug_ins)]
+        names = chosen(available, enabled, disabled)
+        # What does not run is not even imported.
+        loaded = [one.load() for one in self.plug_ins if one.name in names]
+        return assemble(names, own, loaded)
+
+    @cached_property
     def ingesting(self) -> IngestServices:
         """What ingesting a log file needs."""
         return IngestServices(
@@ -135,6 +188,7 @@ class Container:
             limits=self.settings.input.limits(),
             period=self.settings.opensearch.period,
             batch_records=self.settings.pipeline.batch_records,
+            enrichers=self.enrichers,
             enrich_at_ingest=self.settings.pipeline.enrich_at_ingest,
         )
 
@@ -147,6 +201,7 @@ class Container:
             queue=self.queue,
             clock=SystemClock(),
             batch_records=self.settings.pipeline.batch_records,
+            enrichers=self.enrichers,
         )
 
     # --- AWS: its client libraries take half a second to import, so only where they are used ------
@@ -191,6 +246,11 @@ class Container:
             clock=SystemClock(),
             pause=time.sleep,
         )
+
+
+def listed(setting: str) -> list[str]:
+    """Read names that are separated by commas."""
+    return [name.strip() for name in setting.split(",") if name.strip()]
 
 
 @lru_cache(maxsize=1)

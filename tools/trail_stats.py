@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.reading import InputLimits
+from enricher.enrichers.registry import built_in
 from enricher.pipeline.offline import Explained, explain
 from enricher.stores.directory import DirectoryLogFiles, find_log_files
 
@@ -78,7 +79,7 @@ def stats(folder: Path, said: Counter[Said]) -> list[Explained]:
     reports = []
     for group in groups:
         report = Explained()
-        for event in explain(group, DirectoryLogFiles(), InputLimits(), report):
+        for event in explain(group, DirectoryLogFiles(), InputLimits(), built_in(), report):
             said.update(_said(event.enriched, codec.loads(event.document)))
         reports.append(report)
     return reports

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail.record import Record
 from enricher.enrichers.interface import Context
-from enricher.enrichers.registry import BUILT_IN, enrich
+from enricher.enrichers.registry import built_in, enrich
 from enricher.identity.evidence import EvidenceInMemory
 from enricher.identity.extract import facts_of
 from enricher.identity.resolve import Resolver
@@ -35,14 +35,14 @@ def enrich_all(
     records: Iterable[Mapping[str, Any]],
     *,
     window_closed: bool = True,
-    enrichers: Sequence[Enricher] = BUILT_IN,
+    enrichers: Sequence[Enricher] | None = None,
 ) -> list[Event]:
     """Enrich records with the evidence that they hold together.
 
     Args:
         records: Raw records, in any order; a record delivered twice counts once.
         window_closed: False answers as if more evidence might come.
-        enrichers: Who is asked, in order.
+        enrichers: Who is asked, in order; None for all built-in ones.
 
     Returns:
         One event for each distinct record, in the order of first delivery.
@@ -57,6 +57,7 @@ def enrich_all(
     stated = {document_id: facts_of(record) for document_id, record in distinct.items()}
     evidence = EvidenceInMemory(keyed for facts in stated.values() for keyed in facts)
     resolver = Resolver(evidence)
+    asked = built_in() if enrichers is None else enrichers
     events = []
     for document_id, record in distinct.items():
         context = Context(
@@ -69,7 +70,7 @@ def enrich_all(
             Event(
                 document_id=document_id,
                 record=record.raw,
-                enriched=enrich(context, enrichers=enrichers),
+                enriched=enrich(context, asked),
             )
         )
     return events

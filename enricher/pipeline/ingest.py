@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from enricher.cloudtrail.codec import JsonObject
     from enricher.cloudtrail.indexable import Indexable
     from enricher.cloudtrail.reading import InputLimits
+    from enricher.enrichers.interface import Enricher
     from enricher.identity.evidence import EvidenceSnapshot
     from enricher.pipeline.batch import Stated
     from enricher.pipeline.documents import Period
@@ -53,6 +54,7 @@ class IngestServices:
     """What ingesting needs, put together once per process.
 
     Attributes:
+        enrichers: Those that run, in order.
         enrich_at_ingest: Enrich in the first write what can be; otherwise write raw and pending.
     """
 
@@ -65,6 +67,7 @@ class IngestServices:
     limits: InputLimits
     period: Period
     batch_records: int
+    enrichers: Sequence[Enricher]
     enrich_at_ingest: bool = True
 
 
@@ -219,7 +222,7 @@ def _enriched(
     try:
         publish(stated, services.store, services.queue)
         if services.enrich_at_ingest:
-            answers, snapshot = enrich_batch(stated, services.store)
+            answers, snapshot = enrich_batch(stated, services.store, services.enrichers)
             return answers, snapshot, None
     except UnavailableError as err:
         return [_raw_only(one) for one in stated], None, err

@@ -21,9 +21,10 @@ from enricher.identity.resolve import Resolver
 from enricher.pipeline.batch import state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from enricher.cloudtrail.reading import InputLimits
+    from enricher.enrichers.interface import Enricher
     from enricher.pipeline.batch import Stated
     from enricher.pipeline.ports import LogFileSource
 
@@ -64,7 +65,11 @@ class OfflineEvent(NamedTuple):
 
 
 def explain(
-    locations: Iterable[str], source: LogFileSource, limits: InputLimits, report: Explained
+    locations: Iterable[str],
+    source: LogFileSource,
+    limits: InputLimits,
+    enrichers: Sequence[Enricher],
+    report: Explained,
 ) -> Iterator[OfflineEvent]:
     """Read all files, then give every event enriched, in the order of first delivery.
 
@@ -72,6 +77,7 @@ def explain(
         locations: Log files.
         source: What reads them.
         limits: What a file may hold.
+        enrichers: Those that run, in order.
         report: Filled while events are given; complete when they are all given.
     """
     distinct: dict[str, _Kept] = {}
@@ -85,6 +91,7 @@ def explain(
             Context(
                 record=stated.record, facts=stated.facts, resolver=resolver, window_closed=True
             ),
+            enrichers,
             notes=stated.notes,
         )
         _count(report, answer)

@@ -11,7 +11,7 @@ from enricher.cloudtrail import codec
 from enricher.cloudtrail.record import Record
 from enricher.enrichers.interface import Context
 from enricher.enrichers.oracle import enrich_all
-from enricher.enrichers.registry import BUILT_IN
+from enricher.enrichers.registry import built_in
 from enricher.identity.evidence import EvidenceInMemory
 from enricher.identity.extract import facts_of
 from enricher.identity.resolve import Resolver
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 
     from tests.property.strategies import Damage, Json, Story
 
-DECLARED = {
-    field.name: field.mapping for enricher in BUILT_IN for field in getattr(enricher, "fields", ())
-}
+ENRICHERS = built_in()
+DECLARED = {field.name: field.mapping for enricher in ENRICHERS for field in enricher.fields}
 OURS = {name.partition(".")[0] for name in DECLARED} & {"outcome", "target", "action", "source"}
 
 
@@ -35,7 +34,7 @@ def check(raw: Json) -> None:
     facts = facts_of(record)
     resolver = Resolver(EvidenceInMemory(facts))
     context = Context(record=record, facts=facts, resolver=resolver, window_closed=True)
-    for enricher in BUILT_IN:
+    for enricher in ENRICHERS:
         contribution = enricher.enrich(context)
         assert codec.loads(codec.dumps(contribution.fields)) == contribution.fields
         for top in OURS & contribution.fields.keys():

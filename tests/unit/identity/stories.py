@@ -210,7 +210,7 @@ def sign_in(event_id: str, clock: str, name: str, by: Json, **additional: Any) -
 
 def answer(*records: Json, window_closed: bool = True) -> Json:
     """Resolve records together; give the answer for the last one, and no other enricher's."""
-    events = enrich_all(records, window_closed=window_closed, enrichers=(IdentityEnricher(),))
+    events = enrich_all(records, window_closed=window_closed, enrichers=(IdentityEnricher({}),))
     asked = Record(records[-1]).document_id
     found = next(event.enriched for event in events if event.document_id == asked)
     return {name: value for name, value in found.items() if name != "enrichers"}
