@@ -282,6 +282,12 @@ _MESSAGES = st.sampled_from(
         "authorization id: 0f0e0d0c-0b0a-4908-8706-050403020100",
     )
 )
+_CALLERS = st.sampled_from(
+    (
+        {"type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/alice"},
+        {"accountId": "111122223333", "invokedBy": "ec2.amazonaws.com"},
+    )
+)
 _ADDRESSES = st.ip_addresses().map(str) | st.sampled_from(("fe80::1%x", "::ffff:1.2.3.4", "1.2"))
 
 
@@ -308,6 +314,7 @@ def known_calls(draw: st.DrawFn) -> Json:
         "vpcEndpointId": values,
         "vpcEndpointAccountId": values,
         "eventType": st.sampled_from(("AwsApiCall", "AwsServiceEvent", "AwsConsoleSignIn")),
+        "userIdentity": _CALLERS | json_values(),
         "serviceEventDetails": parameters | json_values(),
         "additionalEventData": parameters | json_values(),
     }

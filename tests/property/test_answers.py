@@ -93,3 +93,21 @@ def test_every_answer_says_outcome_and_action_and_nothing_failed(raw: Json) -> N
     assert event.enriched["outcome"]["status"] in {"success", "denied", "failed"}
     assert event.enriched["action"]["sensitive"] in {True, False}
     assert not [note for note in event.enriched.get("notes", ()) if ":" in note]
+
+
+@settings(max_examples=150)
+@given(raw=known_calls())
+def test_what_is_read_is_declared(raw: Json) -> None:
+    resolver = Resolver(EvidenceInMemory(facts_of(Record(raw))))
+    for enricher in BUILT_IN:
+        declared = getattr(enricher, "reads", None)
+        if declared is None:
+            continue
+        kept = {name: raw[name] for name in (*declared, "eventTime") if name in raw}
+        answers = [
+            enricher.enrich(
+                Context(record=Record(given), facts=(), resolver=resolver, window_closed=True)
+            )
+            for given in (raw, kept)
+        ]
+        assert answers[0] == answers[1], enricher.name
