@@ -99,7 +99,8 @@ def test_every_answer_says_outcome_and_action_and_nothing_failed(raw: Json) -> N
 @settings(max_examples=150)
 @given(raw=known_calls())
 def test_what_is_read_is_declared(raw: Json) -> None:
-    resolver = Resolver(EvidenceInMemory(facts_of(Record(raw))))
+    facts = facts_of(Record(raw))
+    resolver = Resolver(EvidenceInMemory(facts))
     for enricher in BUILT_IN:
         declared = getattr(enricher, "reads", None)
         if declared is None:
@@ -107,7 +108,13 @@ def test_what_is_read_is_declared(raw: Json) -> None:
         kept = {name: raw[name] for name in (*declared, "eventTime") if name in raw}
         answers = [
             enricher.enrich(
-                Context(record=Record(given), facts=(), resolver=resolver, window_closed=True)
+                Context(
+                    # Without an event id the document's is made of the whole record (rulings 20).
+                    record=Record(given, document_id="document"),
+                    facts=facts,
+                    resolver=resolver,
+                    window_closed=True,
+                )
             )
             for given in (raw, kept)
         ]
