@@ -36,7 +36,7 @@ format: setup ## Format the code.
 lock: setup ## Resolve the dependencies anew into requirements.lock.
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
-		--extra dev pyproject.toml -o requirements.lock --no-header
+		--extra dev --extra geo pyproject.toml -o requirements.lock --no-header
 
 docs: setup ## Write the generated pages of docs/reference anew.
 	$(BIN)/python -m tools.reference

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from enricher.enrichers.geo import GeoEnricher
+from enricher.enrichers.registry import assemble, built_in, chosen
 from enricher.errors import ConfigurationError
 from enricher.pipeline.backfill import BackfillServices
 from enricher.pipeline.digestreading import DigestReader
@@ -25,6 +27,7 @@ from enricher.settings import Settings, Signing, setting_names
 from enricher.stack import Endpoints, Stack
 from enricher.stack import StackSettings as StackParameters
 from enricher.stack.credentials import COMMANDS
+from enricher.stores.account_names import read_account_names
 from enricher.stores.checkpoints import RedisCheckpoints
 from enricher.stores.connections import (
     Access,
@@ -35,14 +38,16 @@ from enricher.stores.connections import (
 )
 from enricher.stores.digest_keys import FilePublicKeys, read_signatures
 from enricher.stores.directory import DirectoryLogFiles
+from enricher.stores.geo import GeoDatabases
 from enricher.stores.memory import SystemClock
 from enricher.stores.opensearch import OpenSearchEventIndex
 from enricher.stores.opensearch_foreign import OpenSearchForeignIndex
 from enricher.stores.opensearch_quarantine import OpenSearchQuarantine
+from enricher.stores.plug_ins import find_plug_ins
 from enricher.stores.redis_evidence import RedisEvidenceStore
 from enricher.stores.routed import RoutedLogFiles
 from enricher.stores.task_queue import CeleryTaskQueue, RedisAttempts, make_celery
-from enricher.stores.templates import enriched_mapping, load_mappings
+from enricher.stores.templates import enriched_mapping, load_mappings, with_enrichers
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -52,13 +57,16 @@ if TYPE_CHECKING:
     from celery import Celery
     from opensearchpy import OpenSearch
 
+    from enricher.enrichers.interface import Enricher
     from enricher.pipeline.digestreading import PublicKeys
     from enricher.pipeline.ports import DigestLedger
     from enricher.settings import Connection
     from enricher.stores.aws import AwsAccess
     from enricher.stores.connections import Signer
+    from enricher.stores.plug_ins import Found
     from enricher.stores.s3 import S3LogFiles
 
+GEO = GeoEnricher.name
 # Read by others: the tests' own switches, and where completion scripts live.
 _NOT_OURS = ("ENRICHER_TEST_", "ENRICHER_DEMO_")
 
@@ -181,6 +189,51 @@ class Container:
         return Intake(ledger=self.index, queue=self.queue, clock=SystemClock())
 
     @cached_property
+    def own_enrichers(self) -> tuple[Enricher, ...]:
+        """The enrichers of this project, also those that do not run.
+
+        Raises:
+            ConfigurationError: If a file that they need is missing or cannot be read.
+        """
+        names, geo = self.settings.names, self.settings.geo
+        accounts = read_account_names(names.accounts_file) if names.accounts_file else {}
+        databases = GeoDatabases(geo.city_file, geo.asn_file) if self._has_geo else None
+        return built_in(accounts, databases.place if databases else None)
+
+    @property
+    def _has_geo(self) -> bool:
+        return bool(self.settings.geo.city_file or self.settings.geo.asn_file)
+
+    @cached_property
+    def plug_ins(self) -> list[Found]:
+        """The enrichers of other packages that are installed."""
+        return find_plug_ins()
+
+    @cached_property
+    def enrichers(self) -> tuple[Enricher, ...]:
+        """The enrichers that run, in order: the same for every use in this process.
+
+        Raises:
+            ConfigurationError: If the settings name one that is not there, or one cannot be loaded
+                or does not go together with the others.
+        """
+        enabled = listed(self.settings.enrichers.enabled)
+        disabled = listed(self.settings.enrichers.disabled)
+        if not self._has_geo:
+            if GEO in enabled:
+                raise ConfigurationError(
+                    f"the enricher {GEO} needs a database: set ENRICHER_GEO__CITY_FILE or "
+                    "ENRICHER_GEO__ASN_FILE"
+                )
+            disabled = [*disabled, GEO]
+        own = self.own_enrichers
+        available = [*(one.name for one in own), *(one.name for one in self.plug_ins)]
+        names = chosen(available, enabled, disabled)
+        # What does not run is not even imported.
+        loaded = [one.load() for one in self.plug_ins if one.name in names]
+        return assemble(names, own, loaded)
+
+    @cached_property
     def ingesting(self) -> IngestServices:
         """What ingesting a log file needs."""
         return IngestServices(
@@ -193,6 +246,7 @@ class Container:
             limits=self.settings.input.limits(),
             period=self.settings.opensearch.period,
             batch_records=self.settings.pipeline.batch_records,
+            enrichers=self.enrichers,
             enrich_at_ingest=self.settings.pipeline.enrich_at_ingest,
         )
 
@@ -205,6 +259,7 @@ class Container:
             queue=self.queue,
             clock=SystemClock(),
             batch_records=self.settings.pipeline.batch_records,
+            enrichers=self.enrichers,
         )
 
     @cached_property
@@ -218,7 +273,7 @@ class Container:
 
     def backfilling(self, pattern: str) -> BackfillServices:
         """What enriching other pipelines' indices needs."""
-        wanted = enriched_mapping(load_mappings())
+        wanted = enriched_mapping(with_enrichers(load_mappings(), self.enrichers))
         return BackfillServices(
             foreign=OpenSearchForeignIndex(
                 self.opensearch,
@@ -236,6 +291,7 @@ class Container:
             checkpoints=RedisCheckpoints(self.redis),
             clock=SystemClock(),
             pause=time.sleep,
+            enrichers=self.enrichers,
         )
 
     # --- AWS: its client libraries take half a second to import, so only where they are used ------
@@ -358,6 +414,11 @@ def _content(secret: Path) -> str:
     if not content:
         raise ConfigurationError(f"{secret} is empty: it is to hold a password")
     return content
+
+
+def listed(setting: str) -> list[str]:
+    """Read names that are separated by commas."""
+    return [name.strip() for name in setting.split(",") if name.strip()]
 
 
 @lru_cache(maxsize=1)

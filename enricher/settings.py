@@ -164,6 +164,31 @@ class PipelineSettings(Section):
     """Records of one file that are resolved and written together."""
 
 
+class EnrichersSettings(Section):
+    """Which enrichers run; `enricher enrichers list` shows them."""
+
+    enabled: str = ""
+    """Names of those that run, in this order, separated by commas; empty for all there are."""
+    disabled: str = ""
+    """Names of those that do not run, separated by commas."""
+
+
+class NamesSettings(Section):
+    """What accounts are called."""
+
+    accounts_file: Path | None = None
+    """JSON file of account ids and names; `enricher accounts sync` writes it."""
+
+
+class GeoSettings(Section):
+    """Where addresses are: databases of your own; without them the enricher geo does not run."""
+
+    city_file: Path | None = None
+    """Database of cities or countries in MaxMind's format (.mmdb)."""
+    asn_file: Path | None = None
+    """Database of autonomous systems in MaxMind's format (.mmdb)."""
+
+
 class WorkerSettings(Section):
     """The Celery workers."""
 
@@ -216,6 +241,12 @@ class Settings(BaseSettings):
     """S3 and SQS."""
     pipeline: PipelineSettings = PipelineSettings()
     """How records become events."""
+    enrichers: EnrichersSettings = EnrichersSettings()
+    """Which enrichers run."""
+    names: NamesSettings = NamesSettings()
+    """What accounts are called."""
+    geo: GeoSettings = GeoSettings()
+    """Where addresses are."""
     worker: WorkerSettings = WorkerSettings()
     """The Celery workers."""
     stack: StackSettings = Field(default_factory=StackSettings)

@@ -1,4 +1,4 @@
-"""Writes the generated pages of docs/reference: settings, commands and metrics.
+"""Writes what is generated: pages of docs/reference, mappings of the built-in enrichers.
 
 python -m tools.reference
 """
@@ -14,7 +14,10 @@ from pydantic import BaseModel, ByteSize, SecretStr
 from typer.testing import CliRunner
 
 from enricher.cli.main import cli
+from enricher.cloudtrail import codec
+from enricher.enrichers.registry import ENVELOPE, built_in
 from enricher.settings import Settings
+from enricher.stores.templates import ENVELOPE_COMPONENT, components_of, envelope
 from enricher.workers import metrics
 
 if TYPE_CHECKING:
@@ -22,21 +25,68 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
-DIRECTORY = Path(__file__).parents[1] / "docs" / "reference"
+    from enricher.enrichers.fields import Field
+
+REPOSITORY = Path(__file__).parents[1]
+DIRECTORY = REPOSITORY / "docs" / "reference"
+COMPONENTS = REPOSITORY / "mappings" / "component"
 WRITTEN_BY = "<!-- Written by `make docs`; a test keeps it fresh. -->\n"
 UNITS = (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024))
 
 
 def main() -> None:
-    """Write the pages anew."""
-    for name, content in pages().items():
-        (DIRECTORY / name).write_text(content)
-        print(DIRECTORY / name)
+    """Write everything anew."""
+    for path, content in written().items():
+        path.write_text(content)
+        print(path)
 
 
-def pages() -> dict[str, str]:
-    """Give every generated page by its name."""
-    return {"cli.md": _commands(), "metrics.md": _metrics(), "settings.md": _settings()}
+def written() -> dict[Path, str]:
+    """Give every generated file by its place."""
+    components = {**components_of(built_in()), ENVELOPE_COMPONENT: envelope()}
+    mappings = {
+        COMPONENTS / f"{name}.json": codec.pretty(body).decode()
+        for name, body in components.items()
+    }
+    pages = {
+        "cli.md": _commands(),
+        "metrics.md": _metrics(),
+        "settings.md": _settings(),
+        "fields.md": _fields(),
+    }
+    return {**{DIRECTORY / name: text for name, text in pages.items()}, **mappings}
+
+
+def _fields() -> str:
+    lines = [
+        "# Fields of `enriched`",
+        "",
+        WRITTEN_BY,
+        "CloudTrail's own fields stay at the top level of an event, under CloudTrail's names. What",
+        "the enricher adds is under `enriched`. A field that does not apply is absent.",
+        "",
+        "Times are UTC. `confidence` is one of `exact`, `strong`, `moderate`, `weak`, `none`; a",
+        "chain is as sure as its weakest hop. Rules are explained in",
+        "[How an origin is found](../explanation/origin.md). Plug-ins add fields of their own:",
+        "`enricher enrichers describe NAME`.",
+        "",
+        *_field_table("What the pipeline says", ENVELOPE),
+    ]
+    for enricher in built_in():
+        lines += _field_table(f"The enricher {enricher.name}", enricher.fields)
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _field_table(title: str, fields: Iterable[Field]) -> Iterator[str]:
+    yield from (f"## {title}", "", "| field | type | what | example | since |")
+    yield "| --- | --- | --- | --- | --- |"
+    for field in fields:
+        meaning = field.meaning.replace("|", "\\|")
+        yield (
+            f"| `enriched.{field.name}` | {field.type} | {meaning} | `{field.shown}` "
+            f"| {field.since} |"
+        )
+    yield ""
 
 
 def _settings() -> str:

@@ -26,14 +26,15 @@ def explain_files(
     All evidence comes from the files themselves. The exit code is 1 if a record or file was
     refused; standard error says how many and why.
     """
-    limits = container().settings.input.limits()
+    services = container()
+    limits = services.settings.input.limits()
     try:
         found = find_log_files(paths)
     except FileNotFoundError as error:
         err.print(text(f"enricher: no such file or directory: {error}", style="red"))
         raise typer.Exit(2) from error
     report = Explained(skipped=dict(found.skipped))
-    for event in explain(found.logs, DirectoryLogFiles(), limits, report):
+    for event in explain(found.logs, DirectoryLogFiles(), limits, services.enrichers, report):
         if not stats:
             sys.stdout.buffer.write(event.document + b"\n")
     sys.stdout.flush()

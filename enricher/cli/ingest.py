@@ -63,7 +63,7 @@ def ingest(  # noqa: PLR0913, PLR0917 - Typer's options
     """
     wanted = selection(since, account or (), region or ())
     services = container()
-    templates.ensure(services.opensearch, services.settings.opensearch.period)
+    templates.ensure(services.opensearch, services.settings.opensearch.period, services.enrichers)
     run_id = uuid4().hex
     found = queue_all(services, Sources.named(sources), wanted, run_id, resume=resume)
     show_skipped(found)

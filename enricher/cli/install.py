@@ -27,7 +27,9 @@ def install(
     names = (
         templates.install_roles(services.opensearch)
         if security
-        else templates.install(services.opensearch, services.settings.opensearch.period)
+        else templates.install(
+            services.opensearch, services.settings.opensearch.period, services.enrichers
+        )
     )
     out.print(text(f"Installed in {services.endpoints.opensearch_url}:"))
     for name in names:

@@ -9,13 +9,16 @@ import typer
 
 import enricher
 from enricher.cli import (
+    accounts,
     backfill,
+    enrichers,
     evidence,
     explain,
     files,
     ingest,
     install,
     quarantine,
+    reenrich,
     settings,
     stack,
     status,
@@ -44,6 +47,9 @@ cli.command("who")(who.who)
 cli.command("explain")(explain.explain_files)
 cli.command("install")(install.install)
 cli.add_typer(evidence.app, name="evidence")
+cli.command("reenrich")(reenrich.reenrich)
+cli.add_typer(enrichers.app, name="enrichers")
+cli.add_typer(accounts.app, name="accounts")
 cli.command("reconcile")(evidence.reconcile)
 cli.command("beat")(evidence.beat)
 cli.command("files")(files.files)

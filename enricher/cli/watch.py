@@ -30,7 +30,7 @@ def watch_queue(
     Workers ingest them: `enricher worker`. Ends after the messages in hand when it is interrupted.
     """
     services = container()
-    templates.ensure(services.opensearch, services.settings.opensearch.period)
+    templates.ensure(services.opensearch, services.settings.opensearch.period, services.enrichers)
     watching = services.watching(queue_url)
     run_id = uuid4().hex
     totals: Counter[str] = Counter()

@@ -26,6 +26,11 @@ def dumps(value: object) -> bytes:
     return orjson.dumps(value)
 
 
+def pretty(value: object) -> bytes:
+    """Serialize for people: indented, keys in the order given, a line end at the end."""
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
 def canonical(value: object) -> bytes:
     """Serialize to canonical JSON: keys sorted, no spaces, UTF-8 (rulings 20)."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)

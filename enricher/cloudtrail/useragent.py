@@ -10,6 +10,8 @@ import re
 from enum import StrEnum
 from functools import lru_cache
 
+LONGEST_CLAIM = 2_048  # characters that are read; CloudTrail itself cuts at 1 KiB (§8.3)
+
 
 class Hint(StrEnum):
     """The family of clients that a user agent claims to belong to."""
@@ -44,7 +46,9 @@ _TOOLS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("cli", re.compile(r"\[?aws-cli/")),
     (
         "sdk",
-        re.compile(r"(?:\[?|\s)(?:Boto3?|Botocore|aws-sdk-[a-z0-9-]+|aws-sdk|APN)/", re.IGNORECASE),
+        re.compile(
+            r"(?:\[?|\s)(?:Boto3?|Botocore|aws-sdk(?:-[a-z0-9-]{1,64})?|APN)/", re.IGNORECASE
+        ),
     ),
     ("sdk", re.compile(r"python-requests|HashiCorp|aws-vault|pacu", re.IGNORECASE)),
     ("client", re.compile(r"^(?:S3 Browser|CyberDuck|Cyberduck|ElasticWolf)", re.IGNORECASE)),
@@ -54,19 +58,21 @@ _TOOLS: tuple[tuple[str, re.Pattern[str]], ...] = (
 @lru_cache(maxsize=16_384)
 def tool_of(user_agent: str) -> str | None:
     """Give the tool that a user agent claims: cli, sdk, terraform, cloudshell, console."""
-    if _CONSOLE.search(user_agent):
+    claim = user_agent[:LONGEST_CLAIM]
+    if _CONSOLE.search(claim):
         return "console"
     for name, pattern in _TOOLS:
-        if pattern.search(user_agent):
+        if pattern.search(claim):
             return name
-    return "browser" if _BROWSER.match(user_agent) else None
+    return "browser" if _BROWSER.match(claim) else None
 
 
 @lru_cache(maxsize=16_384)
 def hint_of(user_agent: str) -> Hint:
     """Give the family of clients that a user agent claims to belong to."""
-    if _CONSOLE.search(user_agent) or _BROWSER.match(user_agent):
+    claim = user_agent[:LONGEST_CLAIM]
+    if _CONSOLE.search(claim) or _BROWSER.match(claim):
         return Hint.CONSOLE
-    if _INTERNAL.match(user_agent):
+    if _INTERNAL.match(claim):
         return Hint.INTERNAL
     return Hint.TOOL if tool_of(user_agent) else Hint.NONE

@@ -187,7 +187,7 @@ def _granted_to_tool(record: Record, evidence: Evidence) -> bool:
 def _by_traces(record: Record, evidence: Evidence) -> Access:
     """P14, P10, P12, P11: what remains where nothing stronger speaks."""
     hint = hint_of(record.user_agent)
-    if hint is Hint.CONSOLE and record.vpc_endpoint and _is_aws_endpoint(record, evidence):
+    if hint is Hint.CONSOLE and record.vpc_endpoint and is_aws_endpoint(record, evidence):
         return _access(Mode.CONSOLE, "backend", _STRONG, "P14")
     host = text(mapping(record.raw.get("tlsDetails")).get("clientProvidedHostHeader")) or ""
     if text(record.extra.get("LoginTo")) or _CONSOLE_HOST.search(host):
@@ -201,7 +201,8 @@ def _by_traces(record: Record, evidence: Evidence) -> Access:
     return Access()
 
 
-def _is_aws_endpoint(record: Record, evidence: Evidence) -> bool:
+def is_aws_endpoint(record: Record, evidence: Evidence) -> bool:
+    """Whether the call came through a VPC endpoint of AWS's own (identity.md §5.2, §8.1)."""
     if record.vpc_endpoint_account == "AWS Internal":
         return True
     return bool(record.vpc_endpoint and evidence.facts(keys.endpoint(record.vpc_endpoint)))

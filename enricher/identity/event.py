@@ -23,7 +23,7 @@ from enricher.identity.sessions import (
 from enricher.identity.signer import SESSION_STARTS, signer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from enricher.cloudtrail.caller import Caller
@@ -39,6 +39,16 @@ _TELLING_SERVICES = frozenset(
 )
 _SESSION_TYPES = frozenset({"IAMUser", "AssumedRole", "Root", "FederatedUser"})
 _KIND_OF_SESSION = {"AssumedRole": "role", "IAMUser": "user", "Root": "root", "Role": "role"}
+
+
+_NO_NAMES: Mapping[str, str] = {}
+
+
+class _Spelling(NamedTuple):
+    """What an answer depends on beside record and evidence."""
+
+    window_closed: bool
+    account_names: Mapping[str, str]
 
 
 class Identity(NamedTuple):
@@ -71,7 +81,12 @@ class _Spelled:
 
 
 def resolve_record(
-    record: Record, facts: Iterable[Keyed], resolver: Resolver, *, window_closed: bool
+    record: Record,
+    facts: Iterable[Keyed],
+    resolver: Resolver,
+    *,
+    window_closed: bool,
+    account_names: Mapping[str, str] = _NO_NAMES,
 ) -> Identity:
     """Answer for one record: the one pure function behind pipeline, commands and tests.
 
@@ -80,16 +95,18 @@ def resolve_record(
         facts: The facts that the record itself states (``extract.facts_of``).
         resolver: The evidence, and what is known already of its credentials.
         window_closed: No more evidence is waited for (rulings 15, 16).
+        account_names: Account id → name, the same for every record of one resolver.
     """
     issued = None
+    spelling = _Spelling(window_closed, account_names)
     if _is_ordinary(record):
-        spelled = _known(record, resolver, window_closed=window_closed)
+        spelled = _known(record, resolver, spelling)
         access, notes = _known_access(record, spelled, resolver)
     else:
         issued = _issued_session(facts)
         caller = signer(record)
         lineage = _lineage(record, caller, resolver)
-        spelled = _spell(record, caller, lineage, resolver, window_closed=window_closed)
+        spelled = _spell(record, caller, lineage, resolver, spelling)
         access, notes = _spell_access(access_of(record, lineage, resolver.evidence))
     origin = spelled.origin
     if spelled.proven_by_record:
@@ -116,14 +133,14 @@ def _is_ordinary(record: Record) -> bool:
     )
 
 
-def _known(record: Record, resolver: Resolver, *, window_closed: bool) -> _Spelled:
+def _known(record: Record, resolver: Resolver, spelling: _Spelling) -> _Spelled:
     """Spell the answer for a credential, once for each period in which it is the same."""
     caller = record.caller
-    slot = (*resolver.slot(caller, record.at), window_closed)
+    slot = (*resolver.slot(caller, record.at), spelling.window_closed)
     spelled: _Spelled | None = resolver.memo.get(slot)
     if spelled is None:
         lineage = resolver.lineage(caller, record.at)
-        spelled = _spell(record, caller, lineage, resolver, window_closed=window_closed)
+        spelled = _spell(record, caller, lineage, resolver, spelling)
         resolver.memo[slot] = spelled
     return spelled
 
@@ -158,9 +175,10 @@ def _spell_access(access: EventAccess) -> tuple[dict[str, Any], frozenset[str]]:
 
 
 def _spell(
-    record: Record, caller: Caller, lineage: Lineage, resolver: Resolver, *, window_closed: bool
+    record: Record, caller: Caller, lineage: Lineage, resolver: Resolver, spelling: _Spelling
 ) -> _Spelled:
     """Spell everything but the record's own proof and access."""
+    window_closed = spelling.window_closed
     waiting = lineage.waiting
     origin = lineage.origin
     return _Spelled(
@@ -170,11 +188,11 @@ def _spell(
             **({"waiting_for": sorted(waiting)} if waiting and not window_closed else {}),
             "chain": [hop.document() for hop in lineage.hops],
             "chain_depth": len(lineage.hops),
-            "chain_text": _chain_text(caller, lineage),
+            "chain_text": _chain_text(caller, lineage, spelling.account_names),
             "session": _session(record, caller, lineage, window_closed=window_closed),
             **_credential(caller, resolver),
         },
-        origin=_origin(caller, origin),
+        origin=_origin(caller, origin, spelling.account_names),
         proven_by_record=origin.settled and not origin.evidence,
         access={},
     )
@@ -223,12 +241,13 @@ def _state(origin: Origin, waiting: frozenset[str], *, window_closed: bool) -> s
     return "final" if origin.settled else "unresolved"
 
 
-def _origin(caller: Caller, origin: Origin) -> dict[str, Any]:
+def _origin(caller: Caller, origin: Origin, names: Mapping[str, str]) -> dict[str, Any]:
     via = caller.invoked_by if caller.type != "AWSService" else None
     return present(
         {
             "status": origin.status.value,
             **origin.principal.document(),
+            "account_name": names.get(origin.principal.account_id or ""),
             "rule": origin.rule,
             "confidence": origin.confidence.word,
             "reason": origin.reason,
@@ -241,20 +260,24 @@ def _origin(caller: Caller, origin: Origin) -> dict[str, Any]:
     )
 
 
-def _chain_text(caller: Caller, lineage: Lineage) -> str:
-    """Spell the chain for people, e.g. ``alice → Admin@111122223333``."""
+def _chain_text(caller: Caller, lineage: Lineage, names: Mapping[str, str]) -> str:
+    """Spell the chain for people, e.g. ``alice → Admin@prod``; accounts without name by id."""
     principal = lineage.origin.principal
     first = principal.name or principal.id or principal.arn or principal.kind.value
-    steps = [_hop_label(hop) for hop in lineage.hops]
+    steps = [_hop_label(hop, names) for hop in lineage.hops]
     if not steps and caller.type == "AssumedRole" and principal.kind is not Kind.UNKNOWN_ISSUER:
-        steps = [f"{caller.role_name}@{caller.account_id}"]
+        steps = [_in_account(caller.role_name, caller.account_id, names)]
     return " → ".join([first, *steps])
 
 
-def _hop_label(hop: Hop) -> str:
+def _hop_label(hop: Hop, names: Mapping[str, str]) -> str:
     parsed = parse_arn(hop.arn)
     name = role_name(hop.arn) or (parsed.name if parsed else None) or hop.via
-    return f"{name}@{hop.account_id}"
+    return _in_account(name, hop.account_id, names)
+
+
+def _in_account(name: str | None, account_id: str | None, names: Mapping[str, str]) -> str:
+    return f"{name}@{names.get(account_id or '', account_id)}"
 
 
 def _session(

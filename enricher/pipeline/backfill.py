@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from enricher.cloudtrail.linkable import Shortfall
     from enricher.cloudtrail.profiles import Profile
+    from enricher.enrichers.interface import Enricher
     from enricher.pipeline.batch import Stated
     from enricher.pipeline.discover import Checkpoints
     from enricher.pipeline.foreign import ForeignIndex, Page
@@ -55,6 +56,7 @@ class BackfillServices:
         store: The evidence.
         beside: Evidence from records that are not whole.
         pause: Waits so many seconds.
+        enrichers: Those that run, in order.
     """
 
     foreign: ForeignIndex
@@ -66,6 +68,7 @@ class BackfillServices:
     checkpoints: Checkpoints
     clock: Clock
     pause: Callable[[float], None]
+    enrichers: Sequence[Enricher]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,7 +338,8 @@ def _write(
 ) -> list[StoredEvent]:
     """Resolve documents and write those that change; give those that others wrote meanwhile."""
     evidence = EvidenceBeside(services.store, services.beside)
-    answers, _ = enrich_batch([one.stated for one in readable], evidence)
+    stated = [one.stated for one in readable]
+    answers, _ = enrich_batch(stated, evidence, services.enrichers)
     now = services.clock.now()
     changed: list[tuple[StoredEvent, StoredEvent]] = [
         (one.event, rewritten(one.event, answer, format_time(now)))

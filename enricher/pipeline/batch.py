@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from enricher.cloudtrail.record import Record
+    from enricher.enrichers.interface import Enricher
     from enricher.identity.facts import Keyed
     from enricher.pipeline.ports import EvidenceStore, TaskQueue
 
@@ -37,7 +38,7 @@ def state(record: Record, notes: tuple[str, ...] = (), *, window_closed: bool = 
 
 
 def enrich_batch(
-    batch: Sequence[Stated], store: EvidenceStore
+    batch: Sequence[Stated], store: EvidenceStore, enrichers: Sequence[Enricher]
 ) -> tuple[list[dict[str, Any]], EvidenceSnapshot]:
     """Resolve records together.
 
@@ -58,6 +59,7 @@ def enrich_batch(
                     resolver=resolver,
                     window_closed=one.window_closed,
                 ),
+                enrichers,
                 notes=one.notes,
             )
             for one in batch

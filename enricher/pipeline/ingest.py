@@ -54,6 +54,7 @@ class IngestServices(EnrichServices):
     """What ingesting needs beside what enriching needs, put together once per process.
 
     Attributes:
+        enrichers: Those that run, in order.
         enrich_at_ingest: Enrich in the first write what can be; otherwise write raw and pending.
     """
 
@@ -328,7 +329,7 @@ def _enriched(
     try:
         publish(stated, services.store, services.queue)
         if services.enrich_at_ingest:
-            answers, snapshot = enrich_batch(stated, services.store)
+            answers, snapshot = enrich_batch(stated, services.store, services.enrichers)
             return answers, snapshot, None
     except UnavailableError as err:
         return [_raw_only(one) for one in stated], None, err

@@ -22,10 +22,11 @@ from enricher.identity.resolve import Resolver
 from enricher.pipeline.batch import state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from enricher.cloudtrail.codec import JsonObject
     from enricher.cloudtrail.reading import InputLimits
+    from enricher.enrichers.interface import Enricher
     from enricher.pipeline.batch import Stated
     from enricher.pipeline.ports import LogFileSource
 
@@ -66,7 +67,11 @@ class OfflineEvent(NamedTuple):
 
 
 def explain(
-    locations: Iterable[str], source: LogFileSource, limits: InputLimits, report: Explained
+    locations: Iterable[str],
+    source: LogFileSource,
+    limits: InputLimits,
+    enrichers: Sequence[Enricher],
+    report: Explained,
 ) -> Iterator[OfflineEvent]:
     """Read all files, then give every event enriched, in the order of first delivery.
 
@@ -74,6 +79,7 @@ def explain(
         locations: Log files.
         source: What reads them.
         limits: What a file may hold.
+        enrichers: Those that run, in order.
         report: Filled while events are given; complete when they are all given.
     """
     distinct: dict[str, _Kept] = {}
@@ -87,6 +93,7 @@ def explain(
             Context(
                 record=stated.record, facts=stated.facts, resolver=resolver, window_closed=True
             ),
+            enrichers,
             notes=stated.notes,
         )
         _count(report, answer)

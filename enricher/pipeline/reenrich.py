@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
+    from enricher.enrichers.interface import Enricher
     from enricher.pipeline.ports import Clock, EventIndex, EvidenceStore, StoredEvent, TaskQueue
 
 _ROUNDS = 5
@@ -37,6 +38,7 @@ class EnrichServices:
     queue: TaskQueue
     clock: Clock
     batch_records: int
+    enrichers: Sequence[Enricher]
 
 
 @dataclass(slots=True)
@@ -118,7 +120,7 @@ def _enrich_stored(
         )
         for event in batch
     ]
-    answers, snapshot = enrich_batch(stated, services.store)
+    answers, snapshot = enrich_batch(stated, services.store, services.enrichers)
     now = services.clock.now()
     changed: list[tuple[StoredEvent, StoredEvent]] = []
     below: set[str] = set()

@@ -280,7 +280,7 @@ def _write(
     """Publish, enrich, write and look once more, as when a file is ingested."""
     stated = [state(one.record, one.body.notes) for one in readable]
     publish(stated, services.store, services.queue)
-    answers, snapshot = enrich_batch(stated, services.store)
+    answers, snapshot = enrich_batch(stated, services.store, services.enrichers)
     documents = [
         new_document(
             document_id=one.record.document_id,

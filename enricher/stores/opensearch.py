@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from opensearchpy.exceptions import RequestError
+
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time, parse_time
 from enricher.errors import ConfigurationError, UnavailableError
@@ -121,6 +123,18 @@ class OpenSearchEventIndex(OpenSearchLedger):
     def every(self) -> Iterator[StoredEvent]:
         """Give every event there is."""
         return self._scan_refreshed({"match_all": {}})
+
+    def matching(self, query: str) -> Iterator[StoredEvent]:
+        """Find the events that a query matches, in OpenSearch's query string syntax.
+
+        Raises:
+            ConfigurationError: If that is no query.
+        """
+        found = self._scan_refreshed({"query_string": {"query": query, "lenient": True}})
+        try:
+            yield from found
+        except RequestError as err:
+            raise ConfigurationError("OpenSearch does not understand the query") from err
 
     def _scan_refreshed(self, query: Mapping[str, Any]) -> Iterator[StoredEvent]:
         self._refresh()

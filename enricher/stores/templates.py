@@ -1,6 +1,8 @@
 """Index templates: put the mappings into OpenSearch, and refuse what does not fit.
 
-The JSON files in ``mappings/`` are the source; operators can read and compare them.
+The JSON files in ``mappings/`` are the source; operators can read and compare them. Those of the
+built-in enrichers are written from the fields that these declare (``make docs``); plug-ins have no
+file there, their fields are mapped as they declare them.
 """
 
 from __future__ import annotations
@@ -12,22 +14,27 @@ from opensearchpy.exceptions import NotFoundError, RequestError
 
 from enricher.assets import asset
 from enricher.cloudtrail import codec
+from enricher.enrichers.fields import component_template
+from enricher.enrichers.registry import ENVELOPE, ENVELOPE_VERSION
 from enricher.errors import ConfigurationError, SchemaMismatchError
+from enricher.pipeline.documents import EVENTS_PREFIX
 from enricher.stores.opensearch_client import translated
 from enricher.stores.opensearch_digests import FILES
 from enricher.stores.opensearch_ledger import AUDIT, QUARANTINE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from opensearchpy import OpenSearch
 
+    from enricher.enrichers.interface import Enricher
     from enricher.pipeline.documents import Period
 
 EVENTS_TEMPLATE = "cloudtrail-events"
 _FROM_THE_START = (FILES, QUARANTINE, AUDIT)
 _DIGEST = "digest"
+ENVELOPE_COMPONENT = "cloudtrail-enriched"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,22 +73,70 @@ def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     return {**one, **other, **both}
 
 
-def install(client: OpenSearch, period: Period, mappings: Mappings | None = None) -> list[str]:
+def component_name(enricher: str) -> str:
+    """Give the name of the component template that maps an enricher's fields."""
+    return f"{ENVELOPE_COMPONENT}-{enricher}"
+
+
+def components_of(enrichers: Iterable[Enricher]) -> dict[str, dict[str, Any]]:
+    """Give the component templates of enrichers, by name."""
+    return {
+        component_name(one.name): component_template(
+            f"Fields of the enricher {one.name}.", one.version, one.fields
+        )
+        for one in enrichers
+    }
+
+
+def envelope() -> dict[str, Any]:
+    """Give the component template of what the pipeline itself says of an event."""
+    what = "What the pipeline says of an event, beside the enrichers."
+    return component_template(what, ENVELOPE_VERSION, ENVELOPE)
+
+
+def with_enrichers(mappings: Mappings, enrichers: Iterable[Enricher]) -> Mappings:
+    """Add the component templates of enrichers that have no file, and compose events of all."""
+    declared = components_of(enrichers)
+    events = mappings.templates[EVENTS_TEMPLATE]
+    composed = dict.fromkeys((*events["composed_of"], *declared))
+    return Mappings(
+        components={**declared, **mappings.components},
+        templates={**mappings.templates, EVENTS_TEMPLATE: {**events, "composed_of": [*composed]}},
+    )
+
+
+def install(
+    client: OpenSearch,
+    period: Period,
+    enrichers: Sequence[Enricher] = (),
+    mappings: Mappings | None = None,
+) -> list[str]:
     """Put templates in place, and the indices that exist from the start.
+
+    Events indices that exist get the mapping of what they have not; what was indexed before is
+    searchable there once it is enriched again.
+
+    Args:
+        client: The cluster.
+        period: How much time one events index holds.
+        enrichers: Those that run; of those without a mapping file, the fields are mapped too.
+        mappings: Other mappings than those that are packed with this version.
 
     Returns:
         What was installed, by name.
 
     Raises:
-        SchemaMismatchError: If events were installed with another period.
+        SchemaMismatchError: If events were installed with another period, or an index maps a field
+            otherwise already.
     """
-    wanted = _marked(mappings or load_mappings(), period)
+    wanted = _marked(with_enrichers(mappings or load_mappings(), enrichers), period)
     with translated():
         _check_period(client, period)
         for name, body in wanted.components.items():
             client.cluster.put_component_template(name=name, body=body)
         for name, body in wanted.templates.items():
             client.indices.put_index_template(name=name, body=body)
+        _extend_indices(client, wanted)
         for index in _FROM_THE_START:
             if not client.indices.exists(index=index):
                 client.indices.create(index=index, params={"wait_for_active_shards": "1"})
@@ -91,7 +146,7 @@ def install(client: OpenSearch, period: Period, mappings: Mappings | None = None
     return [*wanted.components, *wanted.templates]
 
 
-def ensure(client: OpenSearch, period: Period) -> None:
+def ensure(client: OpenSearch, period: Period, enrichers: Sequence[Enricher] = ()) -> None:
     """Install, unless all of it is there as this version has it.
 
     Who ingests after somebody else's installation needs no right to change templates.
@@ -99,7 +154,7 @@ def ensure(client: OpenSearch, period: Period) -> None:
     Raises:
         SchemaMismatchError: If events were installed with another period.
     """
-    wanted = _marked(load_mappings(), period)
+    wanted = _marked(with_enrichers(load_mappings(), enrichers), period)
     with translated():
         components = _installed(client.cluster.get_component_template, "component_template")
         templates = _installed(client.indices.get_index_template, "index_template")
@@ -110,7 +165,7 @@ def ensure(client: OpenSearch, period: Period) -> None:
         for name, body in bodies.items()
     )
     if not (same and complete):
-        install(client, period)
+        install(client, period, enrichers)
 
 
 def _installed(get: Callable[..., Any], kind: str) -> dict[str, str | None]:
@@ -165,6 +220,26 @@ def install_roles(client: OpenSearch) -> list[str]:
                 "this cluster takes no roles: it has no Security plugin, or another version of it"
             ) from err
     return list(roles)
+
+
+def _extend_indices(client: OpenSearch, mappings: Mappings) -> None:
+    """Map in the indices that exist what the enrichers write; templates reach new ones only."""
+    events = f"{EVENTS_PREFIX}*"
+    if not client.indices.exists(index=events, params={"allow_no_indices": "false"}):
+        return
+    enriched: dict[str, Any] = {}
+    for name in mappings.templates[EVENTS_TEMPLATE]["composed_of"]:
+        properties = mappings.components[name]["template"]["mappings"]["properties"]
+        enriched |= properties.get("enriched", {}).get("properties", {})
+    body = {"properties": {"enriched": {"properties": enriched}}}
+    try:
+        client.indices.put_mapping(index=events, body=body)
+    except RequestError as err:
+        reason = str(err.info["error"]["reason"]) if isinstance(err.info, dict) else err.error
+        raise SchemaMismatchError(
+            f"an events index maps a field otherwise than its enricher now does: {reason}. Give "
+            "the field another name, or reindex first"
+        ) from err
 
 
 def _check_period(client: OpenSearch, period: Period) -> None:

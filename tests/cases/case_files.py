@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import itertools
 import re
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -36,11 +38,14 @@ KEYS = frozenset(
         "evidence_of",
         "never",
         "documents",
+        "base",
+        "rows",
         *PAIRS,
         *GROUPS,
     }
 )
 FIELD = re.compile(r"enriched(\.[a-z_]+)+")
+ROW_KEYS = frozenset({"given", "each", "enriched", "never"})
 
 
 class CaseError(ValueError):
@@ -104,7 +109,8 @@ def orphans(folder: Path) -> list[str]:
     packed = {path.name.removesuffix(".json.gz") for path in folder.glob("*.json.gz")}
     found += [f"{name}.json.gz" for name in sorted(packed - names)]
     for name in sorted(names):
-        inline = "records" in _read(folder / f"{name}.yml")
+        content = _read(folder / f"{name}.yml")
+        inline = "records" in content or "rows" in content
         if inline == (name in packed):
             found.append(f"{name}.yml")
     return found
@@ -119,6 +125,8 @@ def load_case(folder: Path, name: str) -> Case:
     content = _read(folder / f"{name}.yml")
     if unknown := sorted(set(content) - KEYS):
         raise CaseError(f"{name}: unknown keys {unknown}")
+    if "rows" in content:
+        content = _spread(name, content)
     records = tuple(content["records"]) if "records" in content else _packed(folder, name)
     keys = _document_keys(name, records)
 
@@ -204,6 +212,30 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or "what" not in content:
         raise CaseError(f"{path.name}: not a case")
     return content
+
+
+def _spread(name: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn a table's rows into records and expectations; each record gets an id of its own."""
+    records: list[Record] = list(content.get("records", ()))
+    events: dict[str, Any] = dict(content.get("events", {}))
+    never: dict[str, Any] = dict(content.get("never", {}))
+    for row in content["rows"]:
+        if unknown := sorted(set(row) - ROW_KEYS):
+            raise CaseError(f"{name}: unknown keys of a row {unknown}")
+        for varied in _variants(row.get("each", {})):
+            event_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{name}/{len(records)}"))
+            records.append({"eventID": event_id, **content["base"], **row["given"], **varied})
+            events[event_id] = {f"enriched.{path}": v for path, v in row["enriched"].items()}
+            if "never" in row:
+                never[event_id] = {f"enriched.{path}": v for path, v in row["never"].items()}
+    kept = {key: value for key, value in content.items() if key not in {"base", "rows"}}
+    return {**kept, "records": records, "events": events, "never": never}
+
+
+def _variants(each: Mapping[str, Iterable[Any]]) -> list[dict[str, Any]]:
+    """Give one set of members for each value; one without any where nothing varies."""
+    names = list(each)
+    return [dict(zip(names, values, strict=True)) for values in itertools.product(*each.values())]
 
 
 def _packed(folder: Path, name: str) -> tuple[Record, ...]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from enricher.identity.oracle import enrich_all
+from enricher.enrichers.oracle import enrich_all
 from tests.cases.case_files import (
     case_names,
     document_id,

@@ -1,4 +1,4 @@
-"""What enrichment writes is mapped and documented, and what is mapped is documented."""
+"""What enrichment writes is declared, mapped and documented, and nothing else is."""
 
 from __future__ import annotations
 
@@ -10,12 +10,21 @@ from typer.testing import CliRunner
 
 from enricher.cli.main import cli
 from enricher.cloudtrail import codec
-from enricher.stores.templates import load_mappings
+from enricher.enrichers.fields import STORED, Declared
+from enricher.enrichers.geo import Place
+from enricher.enrichers.registry import ENVELOPE, built_in, check_ownership, enrich
+from enricher.stores.templates import EVENTS_TEMPLATE, component_name, load_mappings
+from tests.cases.case_files import case_names, load_case
 from tests.conventions.source import REPOSITORY
+from tests.property.answers import contexts, leaves
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+DECLARED = {f"enriched.{field.name}": field for field in ENVELOPE} | {
+    f"enriched.{field.name}": field for one in built_in() for field in one.fields
+}
+TOP = {name.removeprefix("enriched."): field for name, field in DECLARED.items()}
 FIELDS_PAGE = REPOSITORY / "docs" / "reference" / "fields.md"
 
 
@@ -73,6 +82,57 @@ def test_every_field_that_is_written_is_mapped(written: set[str]) -> None:
 
 def test_fields_that_are_mapped_are_the_fields_that_are_documented() -> None:
     assert _mapped().keys() == _documented()
+
+
+def test_every_field_that_an_enricher_declares_is_written_by_some_case() -> None:
+    """What no case shows may as well not be there."""
+    folder = REPOSITORY / "tests" / "cases"
+    cases = [[dict(raw) for raw in load_case(folder, n).records] for n in case_names(folder)]
+    account = {"userIdentity": {"type": "Root", "accountId": "111122223333"}}
+    at_home = {"eventTime": "2026-03-02T08:00:00Z", "sourceIPAddress": "9.9.9.9", **account}
+    enrichers = built_in({"111122223333": "prod"}, lambda _: Place("DE", "Berlin", 64_496, "Net"))
+    found: set[str] = set()
+    for records in [*cases, [at_home]]:
+        for context in contexts(records):
+            for context.window_closed in (True, False):
+                answer = enrich(context, enrichers)
+                found.update(f"enriched.{name}" for name in leaves(answer, TOP))
+    of_enrichers = DECLARED.keys() - {f"enriched.{field.name}" for field in ENVELOPE}
+    assert of_enrichers - found == set()
+
+
+def test_fields_that_are_mapped_are_the_fields_that_are_declared() -> None:
+    assert {name: field.mapping for name, field in DECLARED.items()} == _mapped()
+
+
+def test_events_are_composed_of_every_enricher() -> None:
+    mappings = load_mappings()
+    composed = mappings.templates[EVENTS_TEMPLATE]["composed_of"]
+    assert set(composed) == set(mappings.components)
+    assert {component_name(one.name) for one in built_in()} < set(composed)
+
+
+def test_no_two_enrichers_declare_the_same() -> None:
+    check_ownership(built_in())
+
+
+@pytest.mark.parametrize("name", sorted(DECLARED))
+def test_a_field_is_declared_in_full(name: str) -> None:
+    field = DECLARED[name]
+    assert field.meaning
+    assert field.since
+    assert "\n" not in f"{field.meaning}{field.shown}"
+    assert "`" not in field.shown
+    assert field.example not in (None, "", "TODO")
+
+
+@pytest.mark.parametrize("name", sorted(DECLARED))
+def test_the_example_of_a_field_is_a_value_that_it_takes(name: str) -> None:
+    field = DECLARED[name]
+    nested: Any = field.example
+    for part in reversed(field.name.split(".")):
+        nested = {part: nested}
+    assert field.mapping == STORED or Declared([field]).fault(nested) is None
 
 
 def test_every_component_says_its_version() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from enricher.settings import setting_names
 from tests.conventions.source import REPOSITORY, named
-from tools.reference import DIRECTORY, command_paths, pages
+from tools.reference import DIRECTORY, command_paths, written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,9 +33,9 @@ OF_THE_TESTS = "ENRICHER_TEST_"
 every_page = pytest.mark.parametrize("page", PAGES, ids=named)
 
 
-@pytest.mark.parametrize("name", sorted(pages()))
-def test_generated_page_is_fresh(name: str) -> None:
-    assert (DIRECTORY / name).read_text() == pages()[name], "run `make docs`"
+@pytest.mark.parametrize("path", sorted(written()), ids=named)
+def test_generated_file_is_fresh(path: Path) -> None:
+    assert path.read_text() == written()[path], "run `make docs`"
 
 
 def test_every_setting_is_documented() -> None:

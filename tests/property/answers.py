@@ -7,13 +7,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail.record import Record
+from enricher.enrichers.fields import STORED
+from enricher.enrichers.interface import Context
+from enricher.enrichers.oracle import enrich_all
 from enricher.errors import RecordError
-from enricher.identity.oracle import enrich_all
+from enricher.identity.evidence import EvidenceInMemory
+from enricher.identity.extract import facts_of
+from enricher.identity.resolve import Resolver
 from enricher.identity.sessions import group_id, synthetic_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from enricher.enrichers.fields import Field
     from tests.property.strategies import Json
     from tools.trailgen.trail import Trail
     from tools.trailgen.truth import Origin, SessionKey
@@ -39,6 +45,30 @@ def readable(records: Iterable[Json]) -> list[Json]:
         except RecordError:
             continue
     return list(found.values())
+
+
+def contexts(records: Iterable[Json]) -> Iterator[Context]:
+    """Give what enrichers may look at, for each record, with the evidence of all."""
+    read = [Record(raw) for raw in records]
+    stated = [facts_of(record) for record in read]
+    resolver = Resolver(EvidenceInMemory(keyed for facts in stated for keyed in facts))
+    for record, facts in zip(read, stated, strict=True):
+        yield Context(record=record, facts=facts, resolver=resolver, window_closed=True)
+
+
+def leaves(value: Any, declared: Mapping[str, Field], path: str = "") -> Iterator[str]:  # noqa: ANN401 - any JSON value
+    """Give the names of the fields that an enrichment holds; what is stored as JSON is one."""
+    field = declared.get(path)
+    if field is not None and field.mapping == STORED:
+        yield path
+    elif isinstance(value, list):
+        for item in value:
+            yield from leaves(item, declared, path)
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            yield from leaves(member, declared, f"{path}.{name}" if path else name)
+    else:
+        yield path
 
 
 def instant(text: str) -> datetime:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hypothesis import strategies as st
 
 from enricher.cloudtrail import codec
+from enricher.enrichers.catalogue import catalogue
+from enricher.enrichers.parameters import CREATED, REQUESTED
 from tools.trailgen.generate import generate
 from tools.trailgen.plan import EVERY_SCENE, Plan
 
@@ -140,6 +142,9 @@ def json_records() -> st.SearchStrategy[Json]:
                 "sharedEventID",
                 "requestID",
                 "errorCode",
+                "errorMessage",
+                "readOnly",
+                "resources",
                 "userAgent",
                 "sourceIPAddress",
                 "requestParameters",
@@ -149,6 +154,7 @@ def json_records() -> st.SearchStrategy[Json]:
                 "tlsDetails",
                 "sessionCredentialFromConsole",
                 "vpcEndpointId",
+                "vpcEndpointAccountId",
             )
         )
         | st.text(max_size=12),
@@ -168,12 +174,17 @@ _SPEAKING = (
     "sharedEventID",
     "requestID",
     "errorCode",
+    "errorMessage",
+    "readOnly",
+    "resources",
     "requestParameters",
     "responseElements",
     "additionalEventData",
     "serviceEventDetails",
     "sourceIPAddress",
     "userAgent",
+    "vpcEndpointId",
+    "vpcEndpointAccountId",
 )
 
 
@@ -237,6 +248,85 @@ def _named(node: Any, name: str) -> list[Any]:  # noqa: ANN401 - any JSON value
         return []
     own = [node[name]] if name in node else []
     return own + [value for item in node.values() for value in _named(item, name)]
+
+
+# --- calls whose members the enrichers speak of, with values of any kind ------------------------
+
+_SERVICES = st.sampled_from(sorted({entry.service for entry in catalogue().entries}))
+_PARAMETERS = sorted(
+    {
+        *(name for paths in (*REQUESTED.values(), *CREATED.values()) for name in paths),
+        *(path[0] for entry in catalogue().entries for path, _ in entry.when),
+        "encryptionContext",
+        "eventSelectors",
+        "policyDocument",
+        "taskPolicyArn",
+        "userData",
+    }
+)
+_POLICIES = st.sampled_from(
+    (
+        '{"Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}',
+        '{"Statement":"Deny"}',
+        '{"Statement":[[1],{"Action":{}}]}',
+        "[" * 5_000,
+    )
+)
+_MESSAGES = st.sampled_from(
+    (
+        "User: x is not authorized to perform: s3:Get on resource: arn:aws:s3:::b because no ",
+        "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+        "with an explicit deny in a service control policy: arn:",
+        "because no identity-based policy allows the s3:GetObject action",
+        "Encoded authorization failure message: AAAA",
+        "authorization id: 0f0e0d0c-0b0a-4908-8706-050403020100",
+    )
+)
+_CALLERS = st.sampled_from(
+    (
+        {"type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/alice"},
+        {"accountId": "111122223333", "invokedBy": "ec2.amazonaws.com"},
+    )
+)
+_ADDRESSES = st.ip_addresses().map(str) | st.sampled_from(("fe80::1%x", "::ffff:1.2.3.4", "1.2"))
+
+
+@st.composite
+def known_calls(draw: st.DrawFn) -> Json:
+    """Draw records of calls that the catalogue knows, with parameters that the conventions know."""
+    service = draw(_SERVICES)
+    names = sorted({name for one in catalogue().entries for name in one.names})
+    values = _TEXTS | _POLICIES | _ADDRESSES | json_values()
+    parameters = st.dictionaries(st.sampled_from(_PARAMETERS), values, max_size=4)
+    members = {
+        "requestParameters": parameters | json_values(),
+        "responseElements": parameters | json_values(),
+        "resources": st.lists(
+            st.dictionaries(
+                st.sampled_from(("ARN", "arn", "ARNPrefix", "accountId", "type")), values
+            )
+        )
+        | json_values(),
+        "errorCode": st.sampled_from(("AccessDenied", "Client.DryRunOperation", "x")) | values,
+        "errorMessage": st.lists(_MESSAGES | st.text(max_size=8)).map(" ".join) | values,
+        "readOnly": values,
+        "sourceIPAddress": _ADDRESSES | values,
+        "vpcEndpointId": values,
+        "vpcEndpointAccountId": values,
+        "eventType": st.sampled_from(("AwsApiCall", "AwsServiceEvent", "AwsConsoleSignIn")),
+        "userIdentity": _CALLERS | json_values(),
+        "serviceEventDetails": parameters | json_values(),
+        "additionalEventData": parameters | json_values(),
+    }
+    chosen = draw(st.fixed_dictionaries({}, optional=members))
+    event_name = draw(st.sampled_from(names)).replace("*", draw(st.text(max_size=3)))
+    return {
+        "eventTime": "2026-03-02T06:00:00Z",
+        "eventSource": f"{service}.amazonaws.com",
+        "eventName": event_name,
+        "recipientAccountId": draw(st.sampled_from(("111122223333", "", "x"))),
+        **chosen,
+    }
 
 
 # --- deliveries ---------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from enricher.cloudtrail.record import Record
 from enricher.enrichers.interface import Context
-from enricher.enrichers.registry import enrich
+from enricher.enrichers.registry import built_in, enrich
 from enricher.identity.evidence import EvidenceInMemory, EvidenceSnapshot
 from enricher.identity.extract import facts_of
 from enricher.identity.resolve import Resolver
@@ -38,7 +38,7 @@ def test_batches_of_any_size_answer_as_all_evidence_does(
     order = rng.sample(range(len(batch)), len(batch))
     while order:
         part = [order.pop() for _ in range(rng.randint(1, len(order)))]
-        answers, _ = enrich_batch([batch[place] for place in part], store)
+        answers, _ = enrich_batch([batch[place] for place in part], store, built_in())
         assert answers == [expected[place] for place in part]
 
 
@@ -52,7 +52,8 @@ def with_all_evidence(batch: Sequence[Stated]) -> list[dict[str, Any]]:
                 facts=one.facts,
                 resolver=resolver,
                 window_closed=one.window_closed,
-            )
+            ),
+            built_in(),
         )
         for one in batch
     ]
@@ -64,7 +65,7 @@ def test_a_batch_loads_no_more_than_it_asks_for(story: Story) -> None:
     records = [Record(raw) for raw in story.trail.records]
     store = MemoryEvidenceStore()
     store.publish(keyed for record in records for keyed in facts_of(record))
-    _, snapshot = enrich_batch([state(records[-1])], store)
+    _, snapshot = enrich_batch([state(records[-1])], store, built_in())
     versions = snapshot.versions()
     assert versions == {loaded.key: loaded.version for loaded in store.read(sorted(versions))}
     assert not snapshot.wanted

@@ -12,9 +12,9 @@ from enricher.cloudtrail import codec
 from enricher.cloudtrail.indexable import indexable
 from enricher.cloudtrail.reading import InputLimits, RefusedRecord, read_log_file
 from enricher.cloudtrail.record import Record
+from enricher.enrichers.oracle import enrich_all
 from enricher.errors import LogFileError, RecordError
 from enricher.identity.extract import facts_of
-from enricher.identity.oracle import enrich_all
 from tests.property.answers import enrich, readable
 from tests.property.strategies import (
     damaged,

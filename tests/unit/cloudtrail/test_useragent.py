@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from enricher.cloudtrail.useragent import Hint, hint_of, tool_of
+from enricher.cloudtrail.useragent import LONGEST_CLAIM, Hint, hint_of, tool_of
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,9 @@ def test_a_user_agent_claims_a_tool(user_agent: str, hint: Hint, tool: str | Non
 
 def test_a_service_is_no_tool_only_because_its_host_begins_like_one() -> None:
     assert hint_of("cloudformation.amazonaws.com.example.org") is Hint.NONE
+
+
+def test_what_stands_behind_the_bound_is_not_read() -> None:
+    assert tool_of("x" * LONGEST_CLAIM + " Terraform/1") is None
+    assert tool_of("x" * (LONGEST_CLAIM - 20) + " Terraform/1") == "terraform"
+    assert hint_of("x" * LONGEST_CLAIM + " Terraform/1") is Hint.NONE

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail.record import Record
+from enricher.enrichers.identity import IdentityEnricher
+from enricher.enrichers.oracle import enrich_all
 from enricher.identity.extract import facts_of
-from enricher.identity.oracle import enrich_all
 
 if TYPE_CHECKING:
     from enricher.identity.facts import Fact
@@ -208,10 +209,11 @@ def sign_in(event_id: str, clock: str, name: str, by: Json, **additional: Any) -
 
 
 def answer(*records: Json, window_closed: bool = True) -> Json:
-    """Enrich records together; give the answer for the last one."""
-    events = enrich_all(records, window_closed=window_closed)
+    """Resolve records together; give the answer for the last one, and no other enricher's."""
+    events = enrich_all(records, window_closed=window_closed, enrichers=(IdentityEnricher({}),))
     asked = Record(records[-1]).document_id
-    return next(event.enriched for event in events if event.document_id == asked)
+    found = next(event.enriched for event in events if event.document_id == asked)
+    return {name: value for name, value in found.items() if name != "enrichers"}
 
 
 def facts(written: Json) -> list[tuple[str, Fact]]:

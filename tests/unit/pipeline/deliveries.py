@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.reading import InputLimits
+from enricher.enrichers.registry import built_in
 from enricher.errors import UnavailableError
 from enricher.pipeline.documents import VOLATILE, Period
 from enricher.pipeline.ingest import IngestServices, ingest_log_files
@@ -84,6 +85,7 @@ class Deliveries:
             clock=self.clock,
             limits=self.limits,
             period=self.period,
+            enrichers=built_in(),
             batch_records=self.batch_records,
             enrich_at_ingest=self.enrich_at_ingest,
         )
@@ -103,6 +105,7 @@ class Deliveries:
             store=self.store,
             queue=self.queue,
             clock=self.clock,
+            enrichers=built_in(),
             batch_records=self.batch_records,
         )
 
@@ -126,7 +129,9 @@ class Deliveries:
 
     def explained(self) -> dict[str, Json]:
         """Give what the offline command says of the same files."""
-        events = explain(self.files, MemoryLogFiles(self.files), self.limits, Explained())
+        events = explain(
+            self.files, MemoryLogFiles(self.files), self.limits, built_in(), Explained()
+        )
         return {event.document_id: settled(dict(event.enriched)) for event in events}
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from enricher.cloudtrail.profiles import NATIVE
+from enricher.enrichers.registry import built_in
 from enricher.errors import UnavailableError
 from enricher.pipeline.backfill import (
     BackfillServices,
@@ -84,6 +85,7 @@ def services(foreign: MemoryForeignIndex, pauses: list[float] | None = None) -> 
         checkpoints=MemoryCheckpoints(),
         clock=StoppedClock(datetime(2026, 3, 3, tzinfo=UTC)),
         pause=(pauses if pauses is not None else []).append,
+        enrichers=built_in(),
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.reading import InputLimits
+from enricher.enrichers.registry import built_in
 from enricher.errors import UnavailableError
 from enricher.pipeline.documents import Period
 from enricher.pipeline.ingest import MOST_ATTEMPTS, IngestServices, ingest_log_files
@@ -148,6 +149,7 @@ class House:
             clock=self.clock,
             limits=InputLimits(),
             period=Period.MONTH,
+            enrichers=built_in(),
             batch_records=100,
         )
         self.enriching = EnrichServices(
@@ -155,6 +157,7 @@ class House:
             store=self.store,
             queue=self.queue,
             clock=self.clock,
+            enrichers=built_in(),
             batch_records=100,
         )
 
@@ -260,7 +263,12 @@ def test_rebuilt_evidence_is_the_evidence_that_was_lost() -> None:
     }
     fresh = MemoryEvidenceStore()
     services = EnrichServices(
-        index=house.index, store=fresh, queue=house.queue, clock=house.clock, batch_records=1
+        index=house.index,
+        store=fresh,
+        queue=house.queue,
+        clock=house.clock,
+        batch_records=1,
+        enrichers=built_in(),
     )
 
     assert rebuild_evidence(services) == 2

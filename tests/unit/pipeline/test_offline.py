@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.reading import InputLimits
+from enricher.enrichers.registry import built_in
 from enricher.pipeline.offline import Explained, explain
 from enricher.stores.memory import MemoryLogFiles
 from tests.unit.pipeline.deliveries import Deliveries, log_file, sample_files
@@ -76,7 +77,7 @@ def explained(
 ) -> tuple[list[OfflineEvent], Explained]:
     """Explain files in the order given."""
     report = Explained()
-    events = explain(files, MemoryLogFiles(files), limits or InputLimits(), report)
+    events = explain(files, MemoryLogFiles(files), limits or InputLimits(), built_in(), report)
     return list(events), report
 
 

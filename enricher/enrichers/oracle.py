@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail.record import Record
-from enricher.identity.event import resolve_record
+from enricher.enrichers.interface import Context
+from enricher.enrichers.registry import built_in, enrich
 from enricher.identity.evidence import EvidenceInMemory
 from enricher.identity.extract import facts_of
 from enricher.identity.resolve import Resolver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from enricher.enrichers.interface import Enricher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +31,18 @@ class Event:
     enriched: dict[str, Any]
 
 
-def enrich_all(records: Iterable[Mapping[str, Any]], *, window_closed: bool = True) -> list[Event]:
+def enrich_all(
+    records: Iterable[Mapping[str, Any]],
+    *,
+    window_closed: bool = True,
+    enrichers: Sequence[Enricher] | None = None,
+) -> list[Event]:
     """Enrich records with the evidence that they hold together.
 
     Args:
         records: Raw records, in any order; a record delivered twice counts once.
         window_closed: False answers as if more evidence might come.
+        enrichers: Who is asked, in order; None for all built-in ones.
 
     Returns:
         One event for each distinct record, in the order of first delivery.
@@ -48,13 +57,20 @@ def enrich_all(records: Iterable[Mapping[str, Any]], *, window_closed: bool = Tr
     stated = {document_id: facts_of(record) for document_id, record in distinct.items()}
     evidence = EvidenceInMemory(keyed for facts in stated.values() for keyed in facts)
     resolver = Resolver(evidence)
+    asked = built_in() if enrichers is None else enrichers
     events = []
     for document_id, record in distinct.items():
-        identity = resolve_record(
-            record, stated[document_id], resolver, window_closed=window_closed
+        context = Context(
+            record=record,
+            facts=stated[document_id],
+            resolver=resolver,
+            window_closed=window_closed,
         )
-        enriched = dict(identity.fields)
-        if identity.notes:
-            enriched["notes"] = sorted(identity.notes)
-        events.append(Event(document_id=document_id, record=record.raw, enriched=enriched))
+        events.append(
+            Event(
+                document_id=document_id,
+                record=record.raw,
+                enriched=enrich(context, asked),
+            )
+        )
     return events

@@ -1,0 +1,1 @@
+"""The enrichers, one by one and behind their guard."""
