@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
-
-from pydantic import ValidationError
 
 from enricher.enrichers.geo import GeoEnricher
 from enricher.enrichers.registry import assemble, built_in, chosen
@@ -23,18 +20,13 @@ from enricher.pipeline.reenrich import EnrichServices
 from enricher.pipeline.retry import RetryServices
 from enricher.pipeline.verify import VerifyServices
 from enricher.pipeline.watch import WatchServices
-from enricher.settings import Settings, Signing, setting_names
-from enricher.stack import Endpoints, Stack
-from enricher.stack import StackSettings as StackParameters
-from enricher.stack.credentials import COMMANDS
+from enricher.reach import Reach
+from enricher.settings import load_settings
 from enricher.stores.account_names import read_account_names
 from enricher.stores.checkpoints import RedisCheckpoints
 from enricher.stores.connections import (
-    Access,
     broker_tls,
     broker_url,
-    make_opensearch,
-    make_redis,
 )
 from enricher.stores.digest_keys import FilePublicKeys, read_signatures
 from enricher.stores.directory import DirectoryLogFiles
@@ -50,111 +42,21 @@ from enricher.stores.task_queue import CeleryTaskQueue, RedisAttempts, make_cele
 from enricher.stores.templates import enriched_mapping, load_mappings, with_enrichers
 
 if TYPE_CHECKING:
-    from datetime import timedelta
     from pathlib import Path
 
-    import redis
     from celery import Celery
-    from opensearchpy import OpenSearch
 
     from enricher.enrichers.interface import Enricher
     from enricher.pipeline.digestreading import PublicKeys
     from enricher.pipeline.ports import DigestLedger
-    from enricher.settings import Connection
-    from enricher.stores.aws import AwsAccess
-    from enricher.stores.connections import Signer
     from enricher.stores.plug_ins import Found
     from enricher.stores.s3 import S3LogFiles
 
 GEO = GeoEnricher.name
-# Read by others: the tests' own switches, and where completion scripts live.
-_NOT_OURS = ("ENRICHER_TEST_", "ENRICHER_DEMO_")
 
 
-@dataclass(frozen=True)
-class Container:
-    """Everything that a process needs, made when it is first asked for.
-
-    Attributes:
-        patience: How long a server may take to answer, where no answer is better than a late one;
-            None to wait as long as the settings say.
-    """
-
-    settings: Settings
-    patience: timedelta | None = None
-
-    @cached_property
-    def stack(self) -> Stack:
-        """The embedded servers."""
-        chosen = self.settings.stack
-        return Stack(
-            StackParameters(
-                data_dir=chosen.data_dir, cache_dir=chosen.cache_dir, heap=int(chosen.heap)
-            )
-        )
-
-    @cached_property
-    def endpoints(self) -> Endpoints:
-        """Where the servers are: as set, else those of the embedded stack.
-
-        Raises:
-            ConfigurationError: If an address is neither set nor to be had from the stack.
-        """
-        opensearch_url = self.settings.opensearch.url
-        redis_url = self.settings.redis.url
-        if opensearch_url and redis_url:
-            return Endpoints(opensearch_url=opensearch_url, redis_url=redis_url)
-        running = self.stack.endpoints()
-        if running is None:
-            raise ConfigurationError(
-                "no servers: start the embedded ones with `enricher stack up`, or set "
-                "ENRICHER_OPENSEARCH__URL and ENRICHER_REDIS__URL"
-            )
-        return Endpoints(
-            opensearch_url=opensearch_url or running.opensearch_url,
-            redis_url=redis_url or running.redis_url,
-            credentials=running.credentials,
-        )
-
-    @cached_property
-    def opensearch_access(self) -> Access:
-        """How the cluster is reached; a secure stack's own credentials where none are set."""
-        chosen, stack = self.settings.opensearch, self.endpoints.credentials
-        access = _access(chosen, self.endpoints.opensearch_url)
-        access = replace(access, verify_certificates=chosen.verify_certificates)
-        if chosen.url is not None or stack is None:
-            return access
-        access = replace(access, ca_file=access.ca_file or stack.authority)
-        if access.username or access.client_certificate:
-            return access
-        password = _content(stack.password_file(COMMANDS))
-        return replace(access, username=COMMANDS, password=password)
-
-    @cached_property
-    def redis_access(self) -> Access:
-        """How Redis is reached, likewise."""
-        chosen, stack = self.settings.redis, self.endpoints.credentials
-        access = _access(chosen, self.endpoints.redis_url)
-        if chosen.url is not None or stack is None or access.password:
-            return access
-        password = _content(stack.valkey_password_file)
-        return replace(access, username=COMMANDS, password=password)
-
-    @cached_property
-    def opensearch(self) -> OpenSearch:
-        """The client of the cluster."""
-        chosen = self.settings.opensearch
-        return make_opensearch(
-            self.opensearch_access,
-            timeout=self.patience or chosen.timeout,
-            signer=self._signer,
-            serverless=chosen.signing is Signing.AOSS,
-        )
-
-    @cached_property
-    def redis(self) -> redis.Redis:
-        """The client of Redis or Valkey."""
-        return make_redis(self.redis_access, patience=self.patience)
+class Container(Reach):
+    """Everything that a process needs, made when it is first asked for."""
 
     @cached_property
     def index(self) -> OpenSearchEventIndex:
@@ -297,27 +199,6 @@ class Container:
     # --- AWS: its client libraries take half a second to import, so only where they are used ------
 
     @cached_property
-    def aws(self) -> AwsAccess:
-        """How AWS is reached."""
-        from enricher.stores.aws import AwsAccess  # noqa: PLC0415
-
-        chosen = self.settings.aws
-        return AwsAccess(
-            endpoint_url=chosen.endpoint_url,
-            region=chosen.region,
-            max_attempts=chosen.max_attempts,
-        )
-
-    @cached_property
-    def _signer(self) -> Signer | None:
-        signing = self.settings.opensearch.signing
-        if signing is Signing.NONE:
-            return None
-        from enricher.stores.aws import request_signer  # noqa: PLC0415
-
-        return request_signer(signing.value, self.aws)
-
-    @cached_property
     def s3(self) -> S3LogFiles:
         """Log files in S3."""
         from enricher.stores.s3 import S3LogFiles  # noqa: PLC0415
@@ -369,13 +250,6 @@ class Container:
 
         return CloudTrailPublicKeys(self.aws)
 
-    def has_servers(self) -> bool:
-        """Say whether servers are named or the embedded ones are up."""
-        try:
-            return bool(self.endpoints)
-        except ConfigurationError:
-            return False
-
     def watching(self, queue_url: str) -> WatchServices:
         """What watching a queue of notifications needs."""
         from enricher.stores.sqs import SqsMessages  # noqa: PLC0415
@@ -389,33 +263,6 @@ class Container:
         )
 
 
-def _access(chosen: Connection, url: str) -> Access:
-    password = chosen.password.get_secret_value() if chosen.password else None
-    return Access(
-        url=url,
-        username=chosen.username,
-        password=_content(chosen.password_file) if chosen.password_file else password,
-        ca_file=chosen.ca_file,
-        client_certificate=chosen.client_certificate,
-        client_key=chosen.client_key,
-    )
-
-
-def _content(secret: Path) -> str:
-    """Read a file that holds one secret.
-
-    Raises:
-        ConfigurationError: If it cannot be read, or holds nothing.
-    """
-    try:
-        content = secret.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as err:
-        raise ConfigurationError(f"no password can be read from {secret}") from err
-    if not content:
-        raise ConfigurationError(f"{secret} is empty: it is to hold a password")
-    return content
-
-
 def listed(setting: str) -> list[str]:
     """Read names that are separated by commas."""
     return [name.strip() for name in setting.split(",") if name.strip()]
@@ -425,29 +272,3 @@ def listed(setting: str) -> list[str]:
 def container() -> Container:
     """Give this process's container; settings are read from the environment here, once."""
     return Container(load_settings(dict(os.environ)))  # noqa: TID251 - this is that one place
-
-
-def load_settings(environment: dict[str, str]) -> Settings:
-    """Read the settings.
-
-    Raises:
-        ConfigurationError: If a variable is misspelt or its value does not fit; says which.
-    """
-    known = set(setting_names())
-    unknown = [
-        name
-        for name in environment
-        if name.startswith("ENRICHER_") and name not in known and not name.startswith(_NOT_OURS)
-    ]
-    if unknown:
-        raise ConfigurationError(
-            f"unknown settings: {', '.join(sorted(unknown))}; `enricher settings` lists all"
-        )
-    try:
-        return Settings()
-    except ValidationError as err:
-        faults = "; ".join(
-            f"ENRICHER_{'__'.join(str(part).upper() for part in fault['loc'])}: {fault['msg']}"
-            for fault in err.errors(include_input=False, include_url=False)
-        )
-        raise ConfigurationError(f"settings do not fit: {faults}") from err

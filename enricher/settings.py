@@ -20,13 +20,17 @@ from pydantic import (
     Field,
     FilePath,
     SecretStr,
+    ValidationError,
     model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from enricher.cloudtrail.reading import InputLimits
+from enricher.errors import ConfigurationError
 from enricher.pipeline.documents import Period
 
+# Read by others: the tests' own switches, and where completion scripts live.
+_NOT_OURS = ("ENRICHER_TEST_", "ENRICHER_DEMO_")
 # A record nested some 600 deep makes OpenSearch 3.4 overflow its stack and exit; 150 is harmless.
 _DEEPEST_SAFE_NESTING = 150
 
@@ -267,3 +271,29 @@ def setting_names(model: type[BaseModel] = Settings, prefix: str = "ENRICHER_") 
         else:
             names.append(f"{prefix}{name.upper()}")
     return names
+
+
+def load_settings(environment: dict[str, str]) -> Settings:
+    """Read the settings.
+
+    Raises:
+        ConfigurationError: If a variable is misspelt or its value does not fit; says which.
+    """
+    known = set(setting_names())
+    unknown = [
+        name
+        for name in environment
+        if name.startswith("ENRICHER_") and name not in known and not name.startswith(_NOT_OURS)
+    ]
+    if unknown:
+        raise ConfigurationError(
+            f"unknown settings: {', '.join(sorted(unknown))}; `enricher settings` lists all"
+        )
+    try:
+        return Settings()
+    except ValidationError as err:
+        faults = "; ".join(
+            f"ENRICHER_{'__'.join(str(part).upper() for part in fault['loc'])}: {fault['msg']}"
+            for fault in err.errors(include_input=False, include_url=False)
+        )
+        raise ConfigurationError(f"settings do not fit: {faults}") from err

@@ -132,9 +132,10 @@ def walk(  # noqa: PLR0913 - what, where, in which order, from where, in which s
     *,
     size: int,
     after: list[Any] | None = None,
-    patient: bool = False,
 ) -> Iterator[list[dict[str, Any]]]:
     """Give the hits of a query in pages, all from one point in time, none twice.
+
+    A page is asked for again while the cluster is away, rather than broken off.
 
     Args:
         client: The client.
@@ -143,7 +144,6 @@ def walk(  # noqa: PLR0913 - what, where, in which order, from where, in which s
         sort: A total order, e.g. by time and ``_id``.
         size: Hits of a page.
         after: The sort values of the hit to begin behind.
-        patient: Ask for a page again while the cluster is away, rather than break off.
     """
     with translated():
         if not client.indices.exists(index=index, params={"allow_no_indices": "false"}):
@@ -168,7 +168,7 @@ def walk(  # noqa: PLR0913 - what, where, in which order, from where, in which s
         body["search_after"] = after
     try:
         while True:
-            hits = patiently(lambda: _page(client, body)) if patient else _page(client, body)
+            hits = patiently(lambda: _page(client, body))
             if hits:
                 yield hits
             if len(hits) < size:

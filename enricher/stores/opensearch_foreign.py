@@ -103,7 +103,7 @@ class OpenSearchForeignIndex:
         """Give the documents of a span in order of time and id; those without a time last."""
         sort = ({span.field: "asc"}, {"_id": "asc"})
         query = _within(span)
-        steps = walk(self._client, self._pattern, query, sort, size=size, after=after, patient=True)
+        steps = walk(self._client, self._pattern, query, sort, size=size, after=after)
         try:
             for hits in steps:
                 yield Page([stored(hit) for hit in hits], hits[-1]["sort"])

@@ -27,7 +27,7 @@ FENCED = re.compile(rf"^\s*(?:\$ )?{COMMAND}", re.MULTILINE)
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#]+)\)")
 SETTING = re.compile(r"\bENRICHER_[A-Z_]*[A-Z]\b")
-METRIC = re.compile(r"\benricher_[a-z_]*[a-z]\b")
+METRIC = re.compile(r"\benricher_[a-z_]*_(?:bytes|seconds|total|running|tasks|events|hand|up)\b")
 OF_THE_TESTS = "ENRICHER_TEST_"
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=named)

@@ -16,10 +16,11 @@ import pytest
 import redis
 from opensearchpy import OpenSearch
 
-from enricher.bootstrap import Container, load_settings
+from enricher.bootstrap import Container
 from enricher.cloudtrail import codec
 from enricher.pipeline.documents import VOLATILE
 from enricher.pipeline.retry import Choice, Fate, retry
+from enricher.settings import load_settings
 from enricher.stores.opensearch_digests import ledger_id
 from enricher.stores.opensearch_quarantine import OpenSearchQuarantine
 from enricher.stores.task_queue import make_celery

@@ -17,9 +17,9 @@ from urllib.parse import quote
 
 import pytest
 
-from enricher.bootstrap import Container, load_settings
+from enricher.bootstrap import Container
 from enricher.errors import ConfigurationError, UnavailableError
-from enricher.settings import StackSettings
+from enricher.settings import StackSettings, load_settings
 from enricher.stack import StackSettings as StackParameters
 from enricher.stack.credentials import NODE, Credentials
 from enricher.stack.issuing import issue

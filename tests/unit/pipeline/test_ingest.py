@@ -153,6 +153,8 @@ def test_the_ledger_says_what_became_of_a_file() -> None:
         "duplicate": 1,
         "quarantined": 1,
         "pending": 0,
+        "content_sha256": hashlib.sha256(gzip.decompress(content)).hexdigest(),
+        "delivery_delay_ms": 57597000,
         "attempts": 1,
         "refusals": [{"reason": "not-an-object", "count": 1}],
         "organization_id": "o-12e6ca41d6",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from enricher.pipeline.ledger import FileReport
+from enricher.pipeline.ledger import FileReport, FileStatus
 from enricher.pipeline.reenrich import EnrichReport
 from enricher.pipeline.upkeep import UpkeepReport
 from enricher.stores.task_queue import ENRICH_FILE_TASK, ENRICH_TASK, INGEST_TASK, RECONCILE_TASK
@@ -77,8 +77,8 @@ def test_an_event_that_claims_to_lie_ahead_takes_nothing_back() -> None:
     assert "enricher_delivery_delay_seconds_sum" not in added(one)
 
 
-@pytest.mark.parametrize("status", ["failed", "skipped"])
-def test_a_file_that_did_not_go_in_is_counted_so(status: str) -> None:
+@pytest.mark.parametrize("status", [FileStatus.FAILED, FileStatus.SKIPPED])
+def test_a_file_that_did_not_go_in_is_counted_so(status: FileStatus) -> None:
     assert added(report(status=status)) == {f"enricher_files_total.{status}": 1}
 
 
@@ -147,7 +147,7 @@ def test_a_line_says_what_was_asked_and_no_key(
 
 
 def test_the_line_of_one_file_says_what_became_of_it() -> None:
-    one = report(records=2, quarantined=2, status="failed", reason="gzip-truncated")
+    one = report(records=2, quarantined=2, status=FileStatus.FAILED, reason="gzip-truncated")
     assert line_of([one]) == {
         "location": "/a.json",
         "status": "failed",
@@ -161,7 +161,7 @@ def test_the_line_of_one_file_says_what_became_of_it() -> None:
 
 
 def test_the_line_of_several_files_sums_them() -> None:
-    files = [report(records=2, indexed=2, pending=1), report(status="failed"), report()]
+    files = [report(records=2, indexed=2, pending=1), report(status=FileStatus.FAILED), report()]
     assert line_of(files) == {
         "ingested_files": 2,
         "failed_files": 1,
