@@ -21,7 +21,8 @@ from enricher.bootstrap import Container
 from enricher.errors import UnavailableError
 from enricher.pipeline.ingest import ingest_log_files
 from enricher.settings import OpenSearchSettings, RedisSettings, Settings
-from tests.integration.servers import EVENTS, Servers, until
+from tests.integration.conftest import free_port
+from tests.integration.servers import EVENTS, until
 from tools.trailgen.generate import generate
 from tools.trailgen.plan import load_plan, small_plan
 from tools.trailgen.trail import write
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.integration.servers import Enrichments
+    from tests.integration.servers import Enrichments, Servers
 
 KILLS = 20
 DELIVERIES = 3
@@ -49,20 +50,6 @@ class Logs(NamedTuple):
         order = self.files * times
         random.Random(seed).shuffle(order)  # noqa: S311 - no secret
         return order
-
-
-@pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    """Start servers that these tests may kill."""
-    servers = Servers.start(tmp_path_factory.mktemp("faults"), free_port(), free_port())
-    yield servers
-    servers.stop()
-
-
-@pytest.fixture
-def servers(started: Servers) -> Servers:
-    started.empty()
-    return started
 
 
 @pytest.fixture(scope="module")
@@ -87,13 +74,6 @@ def logs(servers: Servers, folder: Path, *, seed: int, events: int) -> Logs:
 def of_folder(servers: Servers, folder: Path) -> Logs:
     below = folder / "AWSLogs"
     return Logs(below, sorted(below.rglob("*.json.gz")), servers.expected(below))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def queue(servers: Servers, files: list[Path]) -> None:
