@@ -5,9 +5,8 @@ What they return goes nowhere but into the account of the task (``enricher.worke
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import gc
+from typing import TYPE_CHECKING
 
 from celery import Task, signals
 
