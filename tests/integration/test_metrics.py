@@ -172,7 +172,7 @@ def worker(servers: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
 def test_the_numbers_add_up_with_the_ledger(worker: Worker, tmp_path: Path) -> None:
     before = worker.scrape()
     for number in range(3):
-        content = [record(100 + number), *(["no object"] * (2 * number))]
+        content = [record(40 + number), *(["no object"] * (2 * number))]
         (tmp_path / f"{number}.json").write_bytes(codec.dumps({"Records": content}))
     worker.house.run("ingest", "--wait", tmp_path)
     entries = [e for where, e in worker.house.ledger().items() if where.startswith(str(tmp_path))]
