@@ -103,6 +103,7 @@ class Reach:
             timeout=self.patience or chosen.timeout,
             signer=self._signer,
             serverless=chosen.signing is Signing.AOSS,
+            repeats=self.patience is None,
         )
 
     @cached_property

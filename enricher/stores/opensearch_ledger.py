@@ -14,14 +14,13 @@ from enricher.pipeline.ledger import FileStatus
 from enricher.stores.opensearch_client import (
     CREATED,
     OK,
-    TRIES,
     bulk,
     check_not_blocked,
     parts,
-    pause_before,
     translated,
 )
 from enricher.stores.opensearch_digests import FILES, OpenSearchDigests, ledger_id
+from enricher.stores.patience import TRIES, pause_before
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
