@@ -120,7 +120,7 @@ def identity_center_user(origin: OriginSeen, tie: Tie) -> list[Step]:
                 ),
                 (
                     "It does not reach the management account: there, end sessions by a deny in "
-                    "the permission set's own inline policy, which hits everybody who uses that set."
+                    "the permission set's own inline policy, which hits all who use that set."
                 ),
                 "Made with an account that may write service control policies.",
             ),

@@ -231,7 +231,8 @@ def cognito(origin: OriginSeen, tie: Tie) -> list[Step]:
             caveats=(
                 (
                     "CloudTrail names the identity, not the user: cognito-identity "
-                    "DescribeIdentity names its logins. A guest has none: switch guests off in the identity pool."
+                    "DescribeIdentity names its logins. A guest has none: switch guests off in "
+                    "the identity pool."
                 ),
             ),
             expect="no GetCredentialsForIdentity of the identity after it",
