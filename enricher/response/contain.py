@@ -236,7 +236,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     def document(self) -> dict[str, Any]:
         """Give the JSON form."""
-        found: dict[str, Any] = msgspec.to_builtins(self)
+        found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
         names = {"changed": self.changed, "holding": self.holding, "failed": self.failed}
         return {**found, **names}
 
