@@ -19,6 +19,7 @@ from enricher.response.exposure import (
     KEY_ID,
     RoleSeen,
     iam_principal,
+    is_managed_policy,
 )
 from enricher.response.iamsteps import Tie
 from enricher.response.originsteps import BY_KIND
@@ -41,7 +42,6 @@ _TAG_DIGITS = 8
 _RESERVED = "AWSReservedSSO_"
 _SERVICE_LINKED_PATH = "aws-service-role/"
 _SERVICE_LINKED_NAME = "AWSServiceRoleFor"
-_IAM_POLICY = "arn:"
 _FROM_OUTSIDE = frozenset(
     {
         Kind.SAML_SUBJECT,
@@ -267,7 +267,7 @@ class _Making:
             principal = iam_principal(attached.principal_arn)
             if principal is None or not self._exposure.is_own(principal.account_id):
                 continue
-            if attached.policy_arn.startswith(_IAM_POLICY):
+            if is_managed_policy(attached.policy_arn):
                 confidence = self._exposure.origin.confidence
                 tie = self._tie("The subject attached this policy.", confidence, attached.evidence)
                 yield iamsteps.detach_policy(principal, attached, tie)

@@ -235,6 +235,16 @@ def iam_principal(arn: str | None) -> IamPrincipal | None:
     return IamPrincipal(parsed.account_id, kind, name, parsed.partition, path)
 
 
+def is_managed_policy(arn: str) -> bool:
+    """Whether it is the ARN of a managed policy, AWS's or one of an account, as IAM writes it."""
+    parsed = parse_arn(arn)
+    if parsed is None or parsed.service != "iam" or parsed.resource_type != "policy":
+        return False
+    owned = parsed.account_id == "aws" or _ACCOUNT.fullmatch(parsed.account_id)
+    spelt = _PARTITION.fullmatch(parsed.partition) and _NAME.fullmatch(parsed.name)
+    return bool(owned and spelt and _PATH.fullmatch(parsed.resource))
+
+
 def confidence_of(word: object) -> Confidence:
     """Read a confidence as the document has it; none where it is not one."""
     return next((one for one in Confidence if one.word == word), Confidence.NONE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import urllib.request
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,12 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
+from opensearchpy import OpenSearch
 
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time
 from enricher.identity.model import Confidence
+from enricher.pipeline.documents import Period
 from enricher.response import contain
 from enricher.response.contain import ContainServices, NoAnswerError, StepStatus, UnknownStepError
 from enricher.response.containment import plan
@@ -29,9 +32,12 @@ from enricher.response.exposure import (
     Subject,
     SubjectKind,
 )
+from enricher.stores import templates
 from enricher.stores.aws import AwsAccess
 from enricher.stores.aws_containment import AwsResponder, ResponderRole
 from enricher.stores.memory_containment import MemoryContainment
+from enricher.stores.opensearch_containment import OpenSearchContainment
+from enricher.stores.opensearch_ledger import AUDIT
 from tests.integration.test_aws_sources import CREDENTIALS
 from tests.policies import is_denied
 
@@ -39,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from enricher.response.plans import Plan, Step
+    from enricher.stack import Endpoints
 
 HOME, DATA, TOOLS = "111122223333", "444455556666", "999988887777"
 RESPONDER = "Responder"
@@ -511,3 +518,32 @@ def test_a_server_that_is_away_is_no_refusal(scene: Scene) -> None:
     report = contain.apply(scene.plan().id, replace(scene.services, responder=away), actor="tests")
     assert report.holding == []
     assert len(report.failed) == len([s for s in scene.plan().steps if not s.optional])
+
+
+def test_processes_share_what_was_applied(scene: Scene, stack_endpoints: Endpoints) -> None:
+    """Planned, applied, applied again and undone by four processes that share OpenSearch alone."""
+    with closing(OpenSearch(stack_endpoints.opensearch_url, max_retries=0, timeout=60)) as client:
+        client.indices.delete(index="cloudtrail-*", params={"ignore_unavailable": "true"})
+        templates.install(client, Period.MONTH)
+        made = plan(Subject(SubjectKind.ORIGIN, "AIDAALICE"), scene.exposure(), MADE_AT)
+        contain.keep(made, OpenSearchContainment(client), actor="tests", at=MADE_AT)
+
+        def services() -> ContainServices:
+            return replace(scene.services, records=OpenSearchContainment(client))
+
+        first = contain.apply(made.id, services(), actor="one", dry_run=False)
+        assert first.failed == []
+        assert not scene.may_act(scene.deploy)
+        scene.clock.at += timedelta(minutes=5)
+        second = contain.apply(made.id, services(), actor="two", dry_run=False)
+        assert (second.changed, second.holding) == ([], first.holding)
+        scene.clock.at += timedelta(minutes=5)
+        undone = contain.undo(made.id, services(), actor="three")
+        assert undone.failed == []
+        assert scene.may_act(scene.deploy)
+
+        client.indices.refresh(index=AUDIT)
+        query = {"query": {"term": {"what": "containment-apply"}}, "size": 100}
+        entries = [hit["_source"] for hit in client.search(index=AUDIT, body=query)["hits"]["hits"]]
+        who = sorted((entry["actor"], entry["status"]) for entry in entries)
+        assert who == [*[("one", "applied")] * 6, *[("two", "holds")] * 6]
