@@ -23,7 +23,7 @@ from enricher.response.exposure import (
 )
 from enricher.response.iamsteps import Tie
 from enricher.response.originsteps import BY_KIND
-from enricher.response.plans import Action, AlsoHits, sealed
+from enricher.response.plans import Action, AlsoHits, in_region, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -117,7 +117,9 @@ class _Making:
             )
         if origin.kind is Kind.IDC_USER:
             return manualsteps.identity_center_user(origin, tie)
-        return BY_KIND[origin.kind](origin, tie) if origin.kind in BY_KIND else []
+        steps = BY_KIND[origin.kind](origin, tie) if origin.kind in BY_KIND else []
+        region = self._exposure.region if origin.kind in _WORKLOADS else None
+        return [in_region(step, region) for step in steps]
 
     def _user_steps(self, tie: Tie) -> list[Step]:
         user = iam_principal(self._exposure.origin.arn)

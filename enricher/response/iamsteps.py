@@ -62,7 +62,6 @@ def deny_all(principal: IamPrincipal, tie: Tie, *, optional: bool = False) -> St
         tie,
         optional=optional,
         caveats=caveats,
-        references=(DISABLE,),
     )
 
 
@@ -87,7 +86,6 @@ def revoke_sessions(principal: IamPrincipal, tie: Tie, caveats: tuple[str, ...] 
         policies.deny_older_sessions(tie.made_at),
         tie,
         caveats=[*told, *caveats],
-        references=(REVOKE, DISABLE),
     )
 
 
@@ -98,7 +96,6 @@ def _inline(  # noqa: PLR0913 - what differs between two steps
     tie: Tie,
     *,
     caveats: list[str],
-    references: tuple[str, ...],
     optional: bool = False,
 ) -> Step:
     noun = principal.kind.capitalize()
@@ -127,7 +124,7 @@ def _inline(  # noqa: PLR0913 - what differs between two steps
             what="delete this inline policy; nothing else was changed",
             calls=(Call(service="iam", operation=f"Delete{noun}Policy", parameters=of),),
         ),
-        references=references,
+        references=(REVOKE, DISABLE) if action is Action.REVOKE_SESSIONS else (DISABLE,),
     )
 
 

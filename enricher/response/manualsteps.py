@@ -93,6 +93,10 @@ def without_service_control_policy(target: str) -> tuple[Call, ...]:
 def identity_center_user(origin: OriginSeen, tie: Tie) -> list[Step]:
     """Cut a user of Identity Center off: sessions first, then what would issue new ones."""
     user_id = origin.id or "<user id: identitystore list-users>"
+    return [_deny_center_user(origin, user_id, tie), _end_portal_sessions(user_id, tie)]
+
+
+def _deny_center_user(origin: OriginSeen, user_id: str, tie: Tie) -> Step:
     deny = policies.deny_identity_center_user(user_id)
     name = f"{_SCP_NAME}{tie.tag}"
     find = Call(
@@ -104,50 +108,51 @@ def identity_center_user(origin: OriginSeen, tie: Tie) -> list[Step]:
         },
     )
     root = "<root or organizational unit with the accounts>"
-    return [
-        manual(
-            Action.DENY_IDENTITY_CENTER_USER,
-            user_id,
-            None,
-            tie,
-            hits="all sessions of this user through Identity Center, in every account below",
-            calls=(*(() if origin.id else (find,)), *service_control_policy(deny, name, root)),
-            policy=deny,
-            caveats=(
-                (
-                    "Role sessions that the user holds go on, up to 12 hours, after assignment or "
-                    "portal session end: this policy ends them."
-                ),
-                (
-                    "It does not reach the management account: there, end sessions by a deny in "
-                    "the permission set's own inline policy, which hits all who use that set."
-                ),
-                "Made with an account that may write service control policies.",
+    return manual(
+        Action.DENY_IDENTITY_CENTER_USER,
+        user_id,
+        None,
+        tie,
+        hits="all sessions of this user through Identity Center, in every account below",
+        calls=(*(() if origin.id else (find,)), *service_control_policy(deny, name, root)),
+        policy=deny,
+        caveats=(
+            (
+                "Role sessions that the user holds go on, up to 12 hours, after assignment or "
+                "portal session end: this policy ends them."
             ),
-            expect="requests of the user end in AccessDenied, explicit deny in a service control "
-            "policy",
-            undo="detach and delete the policy",
-            back=without_service_control_policy(root),
-            references=(CENTER_POLICY, ORGANIZATIONS),
-        ),
-        manual(
-            Action.END_PORTAL_SESSIONS,
-            user_id,
-            None,
-            tie,
-            hits="this user only",
-            caveats=(
-                "In the console of Identity Center: Users, the user, Active sessions, Delete.",
-                (
-                    "Where users come from another directory, disable the user there first: "
-                    "otherwise they sign in again."
-                ),
+            (
+                "It does not reach the management account: there, end sessions by a deny in "
+                "the permission set's own inline policy, which hits all who use that set."
             ),
-            expect="no active session is listed; no new Authenticate or Federate event of the user",
-            undo="none is needed: the user signs in again",
-            references=(CENTER,),
+            "Made with an account that may write service control policies.",
         ),
-    ]
+        expect="requests of the user end in AccessDenied, explicit deny in a service control "
+        "policy",
+        undo="detach and delete the policy",
+        back=without_service_control_policy(root),
+        references=(CENTER_POLICY, ORGANIZATIONS),
+    )
+
+
+def _end_portal_sessions(user_id: str, tie: Tie) -> Step:
+    return manual(
+        Action.END_PORTAL_SESSIONS,
+        user_id,
+        None,
+        tie,
+        hits="this user only",
+        caveats=(
+            "In the console of Identity Center: Users, the user, Active sessions, Delete.",
+            (
+                "Where users come from another directory, disable the user there first: "
+                "otherwise they sign in again."
+            ),
+        ),
+        expect="no active session is listed; no new Authenticate or Federate event of the user",
+        undo="none is needed: the user signs in again",
+        references=(CENTER,),
+    )
 
 
 def permission_set(role: IamPrincipal, tie: Tie, user_id: str | None) -> Step:

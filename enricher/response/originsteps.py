@@ -24,68 +24,72 @@ _TIMES = "{} keeps issuing credentials: revoking the role's sessions alone does 
 def instance(origin: OriginSeen, tie: Tie) -> list[Step]:
     """Take an EC2 instance off the network and away from its role."""
     of = origin.id or "<instance id>"
-    keep = _TIMES.format("The instance metadata service")
-    association = {"AssociationId": "<of DescribeIamInstanceProfileAssociations>"}
+    return [_quarantine(of, origin, tie), _detach_profile(of, origin, tie)]
+
+
+def _ec2(operation: str, parameters: Mapping[str, object]) -> Call:
+    return Call(service="ec2", operation=operation, parameters=dict(parameters))
+
+
+def _quarantine(of: str, origin: OriginSeen, tie: Tie) -> Step:
     groups = {"InstanceId": of, "Groups": ["<security group without rules>"]}
+    return manual(
+        Action.QUARANTINE_INSTANCE,
+        of,
+        origin.account_id,
+        tie,
+        hits="what the instance serves",
+        calls=(
+            _ec2("DescribeInstances", {"InstanceIds": [of]}),
+            _ec2("ModifyInstanceAttribute", groups),
+        ),
+        caveats=(
+            _TIMES.format("The instance metadata service"),
+            "Note its security groups, and take snapshots and memory, before anything else.",
+            (
+                "Connections that are tracked go on after a change of security groups: a "
+                "network ACL ends them."
+            ),
+            (
+                "An Auto Scaling group replaces what looks unhealthy: suspend it, or detach "
+                "the instance."
+            ),
+        ),
+        expect="the instance has that security group alone, and no flow of its addresses is "
+        "accepted",
+        undo="give it its security groups again",
+        back=(_ec2("ModifyInstanceAttribute", {**groups, "Groups": ["<those it had>"]}),),
+        references=("Amazon EC2 User Guide, Security group connection tracking",),
+    )
+
+
+def _detach_profile(of: str, origin: OriginSeen, tie: Tie) -> Step:
+    association = {"AssociationId": "<of DescribeIamInstanceProfileAssociations>"}
     filters = {"Filters": [{"Name": "instance-id", "Values": [of]}]}
     profile = {"InstanceId": of, "IamInstanceProfile": {"Name": "<the one it had>"}}
-
-    def call(operation: str, parameters: Mapping[str, object]) -> Call:
-        return Call(service="ec2", operation=operation, parameters=dict(parameters))
-
-    return [
-        manual(
-            Action.QUARANTINE_INSTANCE,
-            of,
-            origin.account_id,
-            tie,
-            hits="what the instance serves",
-            calls=(
-                call("DescribeInstances", {"InstanceIds": [of]}),
-                call("ModifyInstanceAttribute", groups),
-            ),
-            caveats=(
-                keep,
-                "Note its security groups, and take snapshots and memory, before anything else.",
-                (
-                    "Connections that are tracked go on after a change of security groups: a "
-                    "network ACL ends them."
-                ),
-                (
-                    "An Auto Scaling group replaces what looks unhealthy: suspend it, or detach "
-                    "the instance."
-                ),
-            ),
-            expect="the instance has that security group alone, and no flow of its addresses is "
-            "accepted",
-            undo="give it its security groups again",
-            back=(call("ModifyInstanceAttribute", {**groups, "Groups": ["<those it had>"]}),),
-            references=("Amazon EC2 User Guide, Security group connection tracking",),
+    return manual(
+        Action.DETACH_INSTANCE_PROFILE,
+        of,
+        origin.account_id,
+        tie,
+        hits="what the instance does in AWS",
+        optional=True,
+        calls=(
+            _ec2("DescribeIamInstanceProfileAssociations", filters),
+            _ec2("DisassociateIamInstanceProfile", association),
         ),
-        manual(
-            Action.DETACH_INSTANCE_PROFILE,
-            of,
-            origin.account_id,
-            tie,
-            hits="what the instance does in AWS",
-            optional=True,
-            calls=(
-                call("DescribeIamInstanceProfileAssociations", filters),
-                call("DisassociateIamInstanceProfile", association),
+        caveats=(
+            (
+                "Credentials that were read before go on until they expire: revoke the role's "
+                "sessions too."
             ),
-            caveats=(
-                (
-                    "Credentials that were read before go on until they expire: revoke the role's "
-                    "sessions too."
-                ),
-            ),
-            look=(call("DescribeIamInstanceProfileAssociations", filters),),
-            expect="no association is listed",
-            undo="associate the profile again",
-            back=(call("AssociateIamInstanceProfile", profile),),
-            references=("Amazon EC2 User Guide, IAM roles for Amazon EC2",),
         ),
-    ]
+        look=(_ec2("DescribeIamInstanceProfileAssociations", filters),),
+        expect="no association is listed",
+        undo="associate the profile again",
+        back=(_ec2("AssociateIamInstanceProfile", profile),),
+        references=("Amazon EC2 User Guide, IAM roles for Amazon EC2",),
+    )
 
 
 def function(origin: OriginSeen, tie: Tie) -> list[Step]:

@@ -57,16 +57,21 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         service: As boto3 and the AWS CLI name it, e.g. ``iam``.
         operation: As the API names it, e.g. ``PutRolePolicy``.
         parameters: As the API names them. A value in angle brackets is to be filled in by people.
+        region: Where, for a service of regions; None for IAM and its like, or where it is not
+            known.
     """
 
     service: str
     operation: str
     parameters: dict[str, Any] = {}
+    region: str | None = None
 
     @property
     def command(self) -> str:
         """The same as a line of the AWS CLI, quoted for a shell."""
         words = ["aws", self.service, _kebab(self.operation)]
+        if self.region:
+            words += ["--region", self.region]
         for name, value in self.parameters.items():
             if isinstance(value, bool):
                 words.append(f"--{'' if value else 'no-'}{_kebab(name)}")
@@ -178,6 +183,22 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Give the JSON form."""
         found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
         return found
+
+
+def in_region(step: Step, region: str | None) -> Step:
+    """Give a step whose calls, and those that look and take back, are made in a region."""
+
+    def there(calls: tuple[Call, ...]) -> tuple[Call, ...]:
+        return tuple(msgspec.structs.replace(call, region=region) for call in calls)
+
+    return msgspec.structs.replace(
+        step,
+        calls=there(step.calls),
+        verification=msgspec.structs.replace(
+            step.verification, calls=there(step.verification.calls)
+        ),
+        undo=msgspec.structs.replace(step.undo, calls=there(step.undo.calls)),
+    )
 
 
 def sealed(

@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.arn import parse_arn, role_name
-from enricher.response.contain import Found, FoundState, NoAnswerError, RefusedError
+from enricher.response.containmentports import Found, FoundState, NoAnswerError, RefusedError
 from enricher.response.plans import Action
 from enricher.stores.aws import configuration, error_code, is_passing
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from enricher.response.contain import Noted, StepState
+    from enricher.response.containmentports import Noted, StepState
     from enricher.response.plans import Plan
 
 

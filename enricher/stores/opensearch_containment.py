@@ -14,7 +14,7 @@ import msgspec
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time
 from enricher.errors import UnavailableError
-from enricher.response.contain import StepState
+from enricher.response.containmentports import StepState
 from enricher.response.plans import plan_of
 from enricher.stores.opensearch_client import (
     CONFLICT,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from opensearchpy import OpenSearch
 
-    from enricher.response.contain import Noted
+    from enricher.response.containmentports import Noted
     from enricher.response.plans import Plan
 
 PLAN, STATE = "containment-plan", "containment-state"

@@ -11,14 +11,14 @@ import pytest
 from opensearchpy import OpenSearch
 
 from enricher.pipeline.documents import Period
-from enricher.response.contain import (
+from enricher.response.containment import plan
+from enricher.response.containmentports import (
     Noted,
     Progress,
     StepResult,
     StepState,
     StepStatus,
 )
-from enricher.response.containment import plan
 from enricher.response.exposure import (
     Exposure,
     OriginSeen,
@@ -35,7 +35,7 @@ from enricher.stores.opensearch_ledger import AUDIT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from enricher.response.contain import (
+    from enricher.response.containmentports import (
         Records,
     )
     from enricher.response.plans import Plan

@@ -20,8 +20,14 @@ from enricher.cloudtrail.times import format_time
 from enricher.identity.model import Confidence
 from enricher.pipeline.documents import Period
 from enricher.response import contain
-from enricher.response.contain import ContainServices, NoAnswerError, StepStatus, UnknownStepError
+from enricher.response.contain import ContainServices
 from enricher.response.containment import plan
+from enricher.response.containmentports import (
+    NoAnswerError,
+    RefusedError,
+    StepStatus,
+    UnknownStepError,
+)
 from enricher.response.exposure import (
     AttachedPolicy,
     Exposure,
@@ -44,6 +50,7 @@ from tests.policies import is_denied
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from enricher.response.containmentports import Report, StepState
     from enricher.response.plans import Plan, Step
     from enricher.stack import Endpoints
 
@@ -191,10 +198,10 @@ class Scene:
         contain.keep(made, self.records, actor="tests", at=MADE_AT)
         return made
 
-    def apply(self, made: Plan, *, dry_run: bool = False, **more: Any) -> contain.Report:  # noqa: ANN401
+    def apply(self, made: Plan, *, dry_run: bool = False, **more: Any) -> Report:  # noqa: ANN401
         return contain.apply(made.id, self.services, actor="tests", dry_run=dry_run, **more)
 
-    def undo(self, made: Plan, **more: Any) -> contain.Report:  # noqa: ANN401 - the use case's
+    def undo(self, made: Plan, **more: Any) -> Report:  # noqa: ANN401 - the use case's
         return contain.undo(made.id, self.services, actor="tests", **more)
 
     def may_act(self, keys: Keys) -> bool:
@@ -265,7 +272,7 @@ def scene(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     aws.enforce(on=False)
 
 
-def statuses(report: contain.Report) -> list[tuple[str, str]]:
+def statuses(report: Report) -> list[tuple[str, str]]:
     return [(result.step_id, result.status.value) for result in report.results]
 
 
@@ -405,7 +412,7 @@ def test_a_process_that_dies_between_write_and_note_is_taken_over(scene: Scene) 
     made = scene.plan()
 
     class Dying(MemoryContainment):
-        def finish(self, plan_id: str, state: contain.StepState) -> None:  # noqa: ARG002
+        def finish(self, plan_id: str, state: StepState) -> None:  # noqa: ARG002
             raise KeyboardInterrupt
 
     dying = Dying()
@@ -495,7 +502,7 @@ def test_calls_that_contain_nothing_are_not_made(scene: Scene) -> None:
         _with(step, service="ec2"),
     ]
     for one in forged:
-        with pytest.raises(contain.RefusedError, match="call-not-allowed"):
+        with pytest.raises(RefusedError, match="call-not-allowed"):
             scene.responder.apply(one)
     assert set(scene.inline(HOME, "User", "alice")) == {"own"}
 

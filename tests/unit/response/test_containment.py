@@ -276,6 +276,15 @@ def test_new_credentials_keep_coming_to_a_workload(kind: Kind) -> None:
     assert "gets new ones" in " ".join(step_of(made, Action.REVOKE_SESSIONS).caveats)
 
 
+def test_a_workload_is_stopped_where_it_runs() -> None:
+    seen = origin(Kind.EC2_INSTANCE, id="i-0123456789abcdef0")
+    step = planned(Exposure(origin=seen, region="eu-west-1")).steps[0]
+    assert step.calls[1].command == (
+        "aws ec2 modify-instance-attribute --region eu-west-1 --instance-id i-0123456789abcdef0 "
+        "--groups '<security group without rules>'"
+    )
+
+
 @pytest.mark.parametrize(
     "kind", [Kind.SAML_SUBJECT, Kind.OIDC_SUBJECT, Kind.X509_SUBJECT, Kind.EXTERNAL_IAM_USER]
 )
