@@ -62,8 +62,9 @@ def plan(subject: Subject, exposure: Exposure, made_at: datetime) -> Plan:
     The same input gives the same plan, whatever the order of roles, keys and policies in it.
 
     Args:
-        subject: What is contained.
-        exposure: What the events say of it.
+        subject: What is contained. Who is behind a session is cut off with it: otherwise the next
+            one is issued at once.
+        exposure: What the events say of it: for a session, what lies above and below it.
         made_at: Now, UTC: sessions issued before it are to end.
     """
     tag = codec.digest([subject.kind.value, subject.id, format_time(made_at)])[:_TAG_DIGITS]
