@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.arn import parse_arn
 from enricher.cloudtrail.times import format_time
@@ -132,12 +134,15 @@ class _Making:
             return []
         if not self._exposure.is_own(user.account_id):
             return BY_KIND[Kind.EXTERNAL_IAM_USER](self._exposure.origin, tie)
-        return [
+        steps = [
             iamsteps.deny_all(user, tie),
             iamsteps.revoke_sessions(user, tie),
             *(self._key(key, user, tie) for key in self._keys() if self._is_of(key, user)),
             iamsteps.delete_login_profile(user, tie),
         ]
+        if self._exposure.origin.confidence >= Confidence.STRONG:
+            return steps
+        return [msgspec.structs.replace(step, optional=True) for step in steps]
 
     # --- the roles --------------------------------------------------------------------------------
 
@@ -365,7 +370,7 @@ def _notes(exposure: Exposure) -> Iterator[str]:
     elif origin.confidence < Confidence.STRONG:
         yield (
             f"The origin is known with {origin.confidence.word} confidence only: look at its "
-            "evidence before it is cut off."
+            "evidence; the steps that cut it off are optional, to be asked for by their ids."
         )
     if any(hop.via in ("GetSessionToken", "GetFederationToken") for hop in exposure.chain):
         yield (

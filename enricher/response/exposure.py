@@ -117,6 +117,7 @@ class RoleSeen:
             where nobody counted.
         other_names: Some of those, for people to read.
         evidence: Event ids of the role's use by this subject.
+        confidence: How sure that use is; None for as sure as the origin, or the hop of the chain.
     """
 
     arn: str

@@ -313,6 +313,7 @@ def test_nobody_is_cut_off_who_is_not_known(status: Status) -> None:
 def test_confidence_is_carried_and_said() -> None:
     made = planned(user(origin=origin(Kind.IAM_USER, arn=ALICE, confidence="moderate")))
     assert made.steps[0].confidence == "moderate"
+    assert [step.optional for step in made.steps[:5]] == [True, True, True, True, False]
     assert any("moderate confidence" in note for note in made.notes)
     assert made.origin["confidence"] == "moderate"
 
