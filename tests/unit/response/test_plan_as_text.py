@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enricher.response.exposure import RoleSeen
-from enricher.response.plantext import as_text
+from enricher.response.plan_as_text import as_text
 from tests.unit.response.test_containment import ADMIN, HOME, planned, user
 
 
