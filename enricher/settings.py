@@ -193,6 +193,25 @@ class GeoSettings(Section):
     """Database of autonomous systems in MaxMind's format (.mmdb)."""
 
 
+class ContainmentSettings(Section):
+    """Whether containment plans may be applied, and as whom."""
+
+    enabled: bool = False
+    """Whether plans may be applied; otherwise they are only made."""
+    role_name: str | None = None
+    """Name of the responder role, the same in every account."""
+    roles: dict[str, str] = {}
+    """ARN of the responder role by account id, as JSON, for accounts where it is another."""
+    external_id: str | None = None
+    """External id that the responder roles' trust policies ask for."""
+
+    @model_validator(mode="after")
+    def _name_a_role(self) -> Self:
+        if self.enabled and not (self.role_name or self.roles):
+            raise ValueError("containment needs a responder role: set role_name or roles")
+        return self
+
+
 class WorkerSettings(Section):
     """The Celery workers."""
 
@@ -251,6 +270,8 @@ class Settings(BaseSettings):
     """What accounts are called."""
     geo: GeoSettings = GeoSettings()
     """Where addresses are."""
+    containment: ContainmentSettings = ContainmentSettings()
+    """Whether containment plans may be applied, and as whom."""
     worker: WorkerSettings = WorkerSettings()
     """The Celery workers."""
     stack: StackSettings = Field(default_factory=StackSettings)

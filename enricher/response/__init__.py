@@ -1,0 +1,1 @@
+"""What a responder asks next: use cases on ports."""
