@@ -16,17 +16,9 @@ from enricher.cloudtrail.times import format_time
 from enricher.errors import UnavailableError
 from enricher.response.containmentports import StepState
 from enricher.response.plans import plan_of
-from enricher.stores.opensearch_client import (
-    CONFLICT,
-    CREATED,
-    OK,
-    TRIES,
-    bulk,
-    check_not_blocked,
-    mget,
-    pause_before,
-)
+from enricher.stores.opensearch_client import CONFLICT, CREATED, OK, bulk, check_not_blocked, mget
 from enricher.stores.opensearch_ledger import AUDIT
+from enricher.stores.patience import TRIES, pause_before
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
