@@ -8,6 +8,7 @@ References:
 
 from __future__ import annotations
 
+from base64 import b64encode
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from enricher.stores.connections import Access
 
 INVESTIGATE = "http://127.0.0.1:8000/investigate"  # what the file has, as an address to replace
-_IMPORT = "/api/saved_objects/_import"
+_IMPORT = "/api/saved_objects/_import?overwrite=true"
 _FILE = "enricher.ndjson"  # the API refuses other endings
 _MOST_FAULTS = 5
 _BUSY = (429, 502, 503, 504)
@@ -83,8 +84,8 @@ class Dashboards:
     def _headers(self) -> dict[str, str]:
         headers = {"osd-xsrf": "true", "securitytenant": self.tenant}
         if self.access.username and self.access.password:
-            login = f"{self.access.username}:{self.access.password}"
-            headers |= urllib3.make_headers(basic_auth=login)
+            login = f"{self.access.username}:{self.access.password}".encode()
+            headers["authorization"] = f"Basic {b64encode(login).decode()}"
         return headers
 
     def _pool(self) -> urllib3.PoolManager:
@@ -124,8 +125,8 @@ def _installed(status: int, body: bytes) -> int:
         )
     if status != 200 or answer.get("success") is not True:  # noqa: PLR2004 - HTTP's word for it
         raise ConfigurationError(
-            f"OpenSearch Dashboards refuses the saved objects (HTTP {status}), nothing is "
-            f"installed: {_faults(answer)}. It must be version 3"
+            f"OpenSearch Dashboards refuses saved objects (HTTP {status}): {_faults(answer)}. "
+            "It must be version 3"
         )
     count = answer.get("successCount")
     return count if isinstance(count, int) else 0
