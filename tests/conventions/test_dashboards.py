@@ -180,9 +180,7 @@ def test_its_version_is_the_last_that_dashboards_knows(saved: Json) -> None:
 def test_ids_and_titles_are_unique() -> None:
     assert len(KNOWN) == len(SAVED)
     titles = Counter((one["type"], one["attributes"]["title"]) for one in SAVED)
-    assert [
-        title for title, count in titles.items() if count > 1 and title[0] != "visualization"
-    ] == []
+    assert [title for title, count in titles.items() if count > 1] == []
 
 
 @every_object
@@ -360,6 +358,7 @@ def test_panels_fill_the_grid_and_do_not_overlap(saved: Json) -> None:
     for panel in panels:
         grid = panel["gridData"]
         assert panel["version"]
+        assert panel.get("title") or panel["embeddableConfig"]["hidePanelTitles"]
         assert panel["panelIndex"] == grid["i"]
         assert grid["x"] + grid["w"] <= 48
         cells = {

@@ -6,7 +6,7 @@ replaces what an earlier version put there.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from enricher.cloudtrail import codec
 from enricher.enrichers.denials import denied_codes
@@ -111,6 +111,14 @@ def _search(search: Search, shared: Shared) -> SavedObject:
 # --- dashboards ---------------------------------------------------------------------------------
 
 
+class _Cell(NamedTuple):
+    """A saved object in a row, with the title that it has there; None for no title at all."""
+
+    shown: dict[str, str]
+    width: int
+    title: str | None
+
+
 class _Layout:
     """Puts panels on the grid, row by row, and keeps what they refer to."""
 
@@ -119,30 +127,30 @@ class _Layout:
         self.references: list[dict[str, str]] = []
         self._y = 0
 
-    def row(self, height: int, cells: Sequence[tuple[dict[str, str], int]]) -> None:
+    def row(self, height: int, cells: Sequence[_Cell]) -> None:
         """Put saved objects beside each other.
 
         Raises:
             ValueError: If they do not fill the row.
         """
-        if sum(width for _, width in cells) != COLUMNS:
+        if sum(cell.width for cell in cells) != COLUMNS:
             raise ValueError(f"the row at {self._y} is not {COLUMNS} columns wide")
         x = 0
-        for reference, width in cells:
+        for cell in cells:
             number = str(len(self.panels))
-            grid = {"x": x, "y": self._y, "w": width, "h": height, "i": number}
-            name = f"panel_{number}"
-            self.panels.append(
-                {
-                    "version": _PANEL_VERSION,
-                    "panelIndex": number,
-                    "gridData": grid,
-                    "embeddableConfig": {},
-                    "panelRefName": name,
-                }
-            )
-            self.references.append({**reference, "name": name})
-            x += width
+            grid = {"x": x, "y": self._y, "w": cell.width, "h": height, "i": number}
+            # Without its own title a panel has that of its object, which says where it is from.
+            titled = {"title": cell.title} if cell.title else {}
+            panel = {
+                "version": _PANEL_VERSION,
+                "panelIndex": number,
+                "gridData": grid,
+                "embeddableConfig": {} if cell.title else {"hidePanelTitles": True},
+                "panelRefName": f"panel_{number}",
+            }
+            self.panels.append(panel | titled)
+            self.references.append({**cell.shown, "name": f"panel_{number}"})
+            x += cell.width
         self._y += height
 
 
@@ -150,20 +158,21 @@ def _dashboard(dashboard: Dashboard, shared: Shared) -> Iterator[SavedObject]:
     layout = _Layout()
     header = object_id(dashboard.id, "text")
     title = f"CloudTrail: {dashboard.title}"
-    about = f"{dashboard.title[:1].upper()}{dashboard.title[1:]}: what this answers"
-    yield _visualization(header, about, markdown(dashboard.text), [])
-    layout.row(TEXT_HEIGHT, [(_to("visualization", header), COLUMNS)])
+    yield _visualization(header, f"{title}: what it answers", markdown(dashboard.text), [])
+    layout.row(TEXT_HEIGHT, [_Cell(_to("visualization", header), COLUMNS, None)])
     if dashboard.filters:
-        layout.row(FILTERS_HEIGHT, [(_to("visualization", FILTERS_ID), COLUMNS)])
+        filters = _to("visualization", FILTERS_ID)
+        layout.row(FILTERS_HEIGHT, [_Cell(filters, COLUMNS, "Filters")])
     for row in dashboard.rows:
         cells = []
         for panel, width in zip(row.panels, _widths(row.panels), strict=True):
             if isinstance(panel, Events):
-                cells.append((_to("search", object_id("search", panel.search)), width))
-                continue
-            made = _panel(panel, dashboard, shared)
-            cells.append((_to("visualization", made["id"]), width))
-            yield made
+                shown = _to("search", object_id("search", panel.search))
+            else:
+                made = _panel(panel, dashboard, shared)
+                shown = _to("visualization", made["id"])
+                yield made
+            cells.append(_Cell(shown, width, panel.title))
         layout.row(row.height, cells)
     attributes = {
         "title": title,
@@ -193,12 +202,13 @@ def _panel(panel: AnyPanel, dashboard: Dashboard, shared: Shared) -> SavedObject
     made = drawn(panel, pattern, shared.colors)
     query = panel_query(panel, dashboard)
     key = object_id(dashboard.id, panel.id)
+    title = f"CloudTrail: {dashboard.title}: {panel.title}"
     if made.type == "vega":
         spec = _with_context(made.params["spec"], query)
         text = codec.pretty(spec).decode()
-        return _visualization(key, panel.title, made._replace(params={"spec": text}), [])
+        return _visualization(key, title, made._replace(params={"spec": text}), [])
     references = [_reference(_INDEX, "index-pattern", panel.index)]
-    return _visualization(key, panel.title, made, references, query)
+    return _visualization(key, title, made, references, query)
 
 
 def panel_query(panel: AnyPanel, dashboard: Dashboard) -> str:
