@@ -325,6 +325,30 @@ def test_a_drawing_follows_the_filters_and_asks_for_fields_that_are_there(saved:
     assert [name for name in names if not fields[name]["aggregatable"]] == []
 
 
+def test_drawings_have_the_colors_of_the_charts() -> None:
+    """The outcome is colored in a drawing as everywhere."""
+    shared = HOUSE.shared.colors["enriched.outcome.status"]
+    scales = [
+        scale
+        for saved in VISUALIZATIONS
+        if _state(saved)["type"] == "vega"
+        for scale in _scales(codec.loads(_state(saved)["params"]["spec"]))
+    ]
+    assert scales
+    for scale in scales:
+        colors = dict(zip(scale["domain"], scale["range"], strict=True))
+        assert shared.items() <= colors.items()
+
+
+def _scales(value: object) -> Iterator[Json]:
+    """Give every scale that lists its values with a color each."""
+    if isinstance(value, dict):
+        if {"domain", "range"} <= value.keys():
+            yield value
+        for child in value.values():
+            yield from _scales(child)
+
+
 def test_one_color_means_one_thing() -> None:
     """Where a field's values are colored, they have the colors that its field format has."""
     for saved in VISUALIZATIONS:

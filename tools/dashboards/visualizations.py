@@ -44,8 +44,6 @@ _METRIC = {
 }
 _PARAMS: dict[str, dict[str, Any]] = {
     "metric": {"metric": _METRIC},
-    "histogram": {},
-    "horizontal_bar": {},
     "pie": {
         "type": "pie",
         "isDonut": True,
@@ -99,11 +97,39 @@ def drawn(panel: AnyPanel, pattern: IndexPattern, colors: Mapping[str, Mapping[s
     if isinstance(panel, Drawing):
         return Drawn("vega", [], {"spec": panel.spec}, {})
     kind = _TYPES[type(panel)]
-    params = dict(_PARAMS[kind])
+    params = dict(_PARAMS.get(kind, {}))
     if isinstance(panel, Table):
         params["perPage"] = panel.per_page
+    if isinstance(panel, (OverTime, Bars)):
+        params |= _stacked(panel.metric.label, upright=isinstance(panel, OverTime))
     made = aggregations_of(panel, pattern.time_field)
     return Drawn(kind, made, params, _colors_of(panel, colors))
+
+
+def _stacked(label: str, *, upright: bool) -> dict[str, Any]:
+    """Stack bars, and name their axis; horizontal ones stand beside each other by default."""
+    series = {
+        "show": True,
+        "type": "histogram",
+        "mode": "stacked",
+        "data": {"label": label, "id": "1"},
+        "valueAxis": "ValueAxis-1",
+        "drawLinesBetweenPoints": True,
+        "lineWidth": 2,
+        "showCircles": True,
+    }
+    axis = {
+        "id": "ValueAxis-1",
+        "name": "LeftAxis-1",
+        "type": "value",
+        "position": "left" if upright else "bottom",
+        "show": True,
+        "style": {},
+        "scale": {"type": "linear", "mode": "normal"},
+        "labels": {"show": True, "rotate": 0, "filter": not upright, "truncate": 100},
+        "title": {"text": label},
+    }
+    return {"seriesParams": [series], "valueAxes": [axis]}
 
 
 def markdown(text: str) -> Drawn:
