@@ -8,13 +8,14 @@ References:
 
 from __future__ import annotations
 
+import warnings
 from base64 import b64encode
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import urllib3
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from enricher.assets import asset
 from enricher.cloudtrail import codec
@@ -70,7 +71,9 @@ class Dashboards:
             ConfigurationError: If it refuses them, or who asks, or is no OpenSearch Dashboards.
             UnavailableError: If it does not answer, is still starting or too busy.
         """
-        with self._translated(), self._pool() as pool:
+        with self._translated(), self._pool() as pool, warnings.catch_warnings():
+            # Who switched the check of certificates off knows.
+            warnings.simplefilter("ignore", InsecureRequestWarning)
             answer = pool.request(
                 "POST",
                 f"{self.access.url.rstrip('/')}{_IMPORT}",

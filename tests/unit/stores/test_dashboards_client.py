@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 from base64 import b64encode
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from enricher.bootstrap import container
 from enricher.cli.main import cli
 from enricher.cloudtrail import codec
 from enricher.errors import ConfigurationError, UnavailableError
+from enricher.stack.credentials import NODE, Credentials
+from enricher.stack.issuing import issue
 from enricher.stores.connections import Access
 from enricher.stores.dashboards_client import INVESTIGATE, Dashboards, load_saved_objects
 from tests.dashboards_api import import_api
@@ -135,6 +138,19 @@ def test_a_server_that_is_away_is_said() -> None:
 def test_tls_where_there_is_none_is_said(api: Seen) -> None:
     with pytest.raises(ConfigurationError, match="Dashboards speaks no TLS there"):
         dashboards(api.url.replace("http:", "https:")).install(OBJECTS)
+
+
+def test_tls_needs_the_authority_that_signed(tmp_path: Path) -> None:
+    credentials = Credentials.of(tmp_path / "made")
+    issue(credentials)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(credentials.certificate(NODE), credentials.key(NODE))
+    with import_api(context) as api:
+        with pytest.raises(ConfigurationError, match="ENRICHER_DASHBOARDS__CA_FILE"):
+            dashboards(api.url).install(OBJECTS)
+        assert api.objects == {}
+        assert dashboards(api.url, ca_file=credentials.authority).install(OBJECTS)
+        assert dashboards(api.url, verify_certificates=False).install(OBJECTS)
 
 
 # --- the command --------------------------------------------------------------------------------
