@@ -28,6 +28,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from enricher.cloudtrail.reading import InputLimits
 from enricher.errors import ConfigurationError
 from enricher.pipeline.documents import Period
+from enricher.stores.dashboards_client import INVESTIGATE
 
 # Read by others: the tests' own switches, and where completion scripts live.
 _NOT_OURS = ("ENRICHER_TEST_", "ENRICHER_DEMO_")
@@ -120,6 +121,21 @@ class RedisSettings(Connection):
 
     retention: timedelta = timedelta(days=30)
     """How long evidence is kept after it was last published. It can be rebuilt at any time."""
+
+
+class DashboardsSettings(Connection):
+    """OpenSearch Dashboards, for `enricher dashboards install`."""
+
+    url: str | None = None
+    """Address, with its base path, without user or password."""
+    verify_certificates: bool = True
+    """Whether TLS certificates must be valid."""
+    timeout: timedelta = timedelta(seconds=60)
+    """How long one request may take."""
+    tenant: str = "global"
+    """Tenant of the Security plugin that gets them; without that plugin it says nothing."""
+    investigate_url: Annotated[str, Field(pattern=r"^https?://[!#-\[\]-~]+$")] = INVESTIGATE
+    """Address of the investigation page, to which links lead."""
 
 
 class InputSettings(Section):
@@ -258,6 +274,8 @@ class Settings(BaseSettings):
     """Where the events go."""
     redis: RedisSettings = RedisSettings()
     """Where the evidence and the task queue live."""
+    dashboards: DashboardsSettings = DashboardsSettings()
+    """OpenSearch Dashboards."""
     input: InputSettings = InputSettings()
     """What a log file may hold at most."""
     aws: AwsSettings = AwsSettings()

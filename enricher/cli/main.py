@@ -11,6 +11,7 @@ import enricher
 from enricher.cli import (
     accounts,
     backfill,
+    dashboards,
     enrichers,
     evidence,
     explain,
@@ -39,6 +40,7 @@ cli = typer.Typer(
 )
 cli.add_typer(stack.app, name="stack")
 cli.add_typer(quarantine.app, name="quarantine")
+cli.add_typer(dashboards.app, name="dashboards")
 cli.command("ingest")(ingest.ingest)
 cli.command("watch")(watch.watch_queue)
 cli.command("verify")(verify.verify_files)

@@ -86,7 +86,7 @@ def make_opensearch(
         access.url,
         transport_class=_transport(serverless=serverless, repeats=repeats),
         http_auth=signer or login,
-        ssl_context=_tls_context(access) if access.tls() else None,
+        ssl_context=tls_context(access) if access.tls() else None,
         timeout=timeout.total_seconds(),
         max_retries=0,  # its own repetitions come without a pause
         http_compress=False,
@@ -207,7 +207,7 @@ def broker_tls(access: Access) -> dict[str, Any] | None:
 def _redis_tls(access: Access) -> dict[str, Any]:
     if not access.tls():
         return {}
-    _tls_context(access)  # for its errors: this client would say less, and later
+    tls_context(access)  # for its errors: this client would say less, and later
     files = {
         "ssl_ca_certs": access.ca_file,
         "ssl_certfile": access.client_certificate,
@@ -216,7 +216,12 @@ def _redis_tls(access: Access) -> dict[str, Any]:
     return {name: str(path) for name, path in files.items() if path}
 
 
-def _tls_context(access: Access) -> ssl.SSLContext:
+def tls_context(access: Access) -> ssl.SSLContext:
+    """Give what the access says of TLS as a client takes it.
+
+    Raises:
+        ConfigurationError: If a certificate or key cannot be used.
+    """
     try:
         context = ssl.create_default_context(cafile=access.ca_file)
     except (OSError, ssl.SSLError) as err:
@@ -243,7 +248,7 @@ def tls_fault(err: BaseException, server: str) -> str | None:
 
     Args:
         err: What a client raised.
-        server: ``OpenSearch`` or ``Redis``.
+        server: ``OpenSearch``, ``Redis`` or ``Dashboards``.
     """
     setting = f"ENRICHER_{server.upper()}__"
     seen: BaseException | None = err
