@@ -1,4 +1,4 @@
-"""How fast records are parsed, stated as facts and enriched, on one core, evidence in memory.
+"""How fast records are parsed, stated as facts and resolved, on one core, evidence in memory.
 
     python -m benchmarks.resolve DIRECTORY [--rounds N]
 
@@ -16,9 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail.reading import InputLimits, inflate, parse_log_file
 from enricher.cloudtrail.record import Record, read_event_time
-from enricher.enrichers.geo import Place
-from enricher.enrichers.interface import Context
-from enricher.enrichers.registry import built_in, enrich
 from enricher.identity.event import resolve_record
 from enricher.identity.evidence import EvidenceInMemory
 from enricher.identity.extract import facts_of
@@ -88,16 +85,7 @@ def run_once(contents: list[bytes], timings: dict[str, list[float]]) -> int:
             resolve_record(record, facts, resolver, window_closed=True)
         return len(records)
 
-    def enrich_all() -> int:
-        resolver = Resolver(evidence)
-        enrichers = built_in({"111122223333": "prod"}, lambda _: Place(country="DE"))
-        for record, facts in zip(records, stated, strict=True):
-            context = Context(record=record, facts=facts, resolver=resolver, window_closed=True)
-            enrich(context, enrichers)
-        return len(records)
-
     timed("resolve", resolve)
-    timed("all enrichers", enrich_all)
     timings.setdefault("facts + resolve", []).append(
         timings["facts"][-1] + timings["publish (in memory)"][-1] + timings["resolve"][-1]
     )
