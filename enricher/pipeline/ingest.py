@@ -135,7 +135,7 @@ def ingest_log_files(
 
 @contextmanager
 def _attempt(reports: Sequence[FileReport], services: IngestServices) -> Iterator[None]:
-    """Count this attempt; only a process that dies within it leaves the count behind.
+    """Count this attempt; only a process that dies within it, or is ended, leaves the count behind.
 
     With the counter away, files are taken as if for the first time.
     """
@@ -145,9 +145,15 @@ def _attempt(reports: Sequence[FileReport], services: IngestServices) -> Iterato
             report.attempts = attempts
     try:
         yield
-    finally:
-        with suppress(UnavailableError):  # the count is forgotten by itself after a day
-            services.attempts.end(locations)
+    except Exception:
+        _end_attempt(locations, services)
+        raise
+    _end_attempt(locations, services)
+
+
+def _end_attempt(locations: Sequence[str], services: IngestServices) -> None:
+    with suppress(UnavailableError):  # the count is forgotten by itself after a day
+        services.attempts.end(locations)
 
 
 # --- reading ----------------------------------------------------------------------------------

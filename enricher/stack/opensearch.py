@@ -45,6 +45,10 @@ logger.merges.level = warn
 JVM_OPTIONS = (
     "-Xss1m",
     "-XX:+UseG1GC",
+    # As the server ships them: the heap is cleared well before its circuit breaker, which counts
+    # garbage too, refuses requests.
+    "-XX:G1ReservePercent=25",
+    "-XX:InitiatingHeapOccupancyPercent=30",
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:-OmitStackTraceInFastThrow",
     "-XX:-UsePerfData",  # no files in the system's temporary directory

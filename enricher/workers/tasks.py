@@ -9,6 +9,7 @@ import gc
 from typing import TYPE_CHECKING
 
 from celery import Task, signals
+from celery.exceptions import TimeLimitExceeded
 
 from enricher.bootstrap import container
 from enricher.errors import UnavailableError
@@ -56,7 +57,12 @@ class IngestTask(Task):  # type: ignore[type-arg] # generic in the stubs only
         kwargs: object,  # noqa: ARG002
         einfo: object,  # noqa: ARG002
     ) -> None:
-        """Mark the file failed; several are taken apart first, so that one does not cost others."""
+        """Mark the file failed; several are taken apart first, so that one does not cost others.
+
+        A task that took too long has not failed: it is given back, and counted.
+        """
+        if isinstance(exc, TimeLimitExceeded):
+            return
         locations, run_id = args
         if len(locations) > 1:
             for location in locations:

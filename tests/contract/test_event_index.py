@@ -27,6 +27,7 @@ from enricher.pipeline.ports import (
     Written,
 )
 from enricher.stores import templates
+from enricher.stores.connections import Access, make_opensearch
 from enricher.stores.memory import MemoryEventIndex
 from enricher.stores.opensearch import OpenSearchEventIndex
 from enricher.stores.opensearch_ledger import RunTotals
@@ -55,8 +56,9 @@ Json = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def client(stack_endpoints: Endpoints) -> Iterator[OpenSearch]:
-    """A client of the real node."""
-    with closing(OpenSearch(stack_endpoints.opensearch_url, max_retries=0, timeout=60)) as client:
+    """A client of the real node, as patient as ours: the largest requests fill its heap."""
+    access = Access(url=stack_endpoints.opensearch_url)
+    with closing(make_opensearch(access, timeout=timedelta(minutes=1))) as client:
         yield client
 
 

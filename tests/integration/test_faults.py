@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 import subprocess
@@ -143,6 +144,19 @@ def test_two_workers_race_on_the_same_files(servers: Servers, many: Logs) -> Non
     for _ in range(2):
         servers.start_worker()
     check(servers, many.expected)
+
+
+def test_a_file_that_takes_too_long_comes_again(servers: Servers, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.json"
+    os.mkfifo(pipe)  # whoever opens it waits for somebody to write
+    servers.start_worker(ENRICHER_WORKER__TIME_LIMIT="PT3S")
+    queue_noted(servers, [pipe]).wait()
+    attempts = f"enricher:attempts:{pipe}"
+    until(lambda: servers.redis.get(attempts) == b"1", "the file is begun")
+    until(lambda: servers.redis.get(attempts) == b"2", "the file is begun again")
+    pipe.write_bytes(b'{"Records":[]}')
+    servers.settle()
+    assert (servers.files("ingested"), servers.files("failed")) == (1, 0)
 
 
 # --- OpenSearch -----------------------------------------------------------------------------------
