@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
+from datetime import timedelta
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ from enricher.pipeline.discover import DiscoverServices
 from enricher.pipeline.ingest import IngestServices
 from enricher.pipeline.intake import Intake
 from enricher.pipeline.locations import SCHEME
+from enricher.pipeline.ondemand import EnrichNowServices
 from enricher.pipeline.reenrich import EnrichServices
 from enricher.pipeline.retry import RetryServices
 from enricher.pipeline.verify import VerifyServices
@@ -23,6 +26,7 @@ from enricher.pipeline.watch import WatchServices
 from enricher.reach import Reach
 from enricher.settings import load_settings
 from enricher.stores.account_names import read_account_names
+from enricher.stores.api_keys import FileApiKeys
 from enricher.stores.checkpoints import RedisCheckpoints
 from enricher.stores.connections import (
     broker_tls,
@@ -31,10 +35,12 @@ from enricher.stores.connections import (
 from enricher.stores.digest_keys import FilePublicKeys, read_signatures
 from enricher.stores.directory import DirectoryLogFiles
 from enricher.stores.geo import GeoDatabases
-from enricher.stores.memory import SystemClock
+from enricher.stores.memory import MemoryEvidenceStore, SystemClock
 from enricher.stores.opensearch import OpenSearchEventIndex
+from enricher.stores.opensearch_audit import OpenSearchAuditLog
 from enricher.stores.opensearch_foreign import OpenSearchForeignIndex
 from enricher.stores.opensearch_quarantine import OpenSearchQuarantine
+from enricher.stores.opensearch_reading import OpenSearchEventReading
 from enricher.stores.plug_ins import find_plug_ins
 from enricher.stores.redis_evidence import RedisEvidenceStore
 from enricher.stores.routed import RoutedLogFiles
@@ -53,6 +59,7 @@ if TYPE_CHECKING:
     from enricher.stores.s3 import S3LogFiles
 
 GEO = GeoEnricher.name
+_PROBED = timedelta(seconds=3)
 
 
 class Container(Reach):
@@ -172,6 +179,38 @@ class Container(Reach):
             intake=self.intake,
             quarantine=OpenSearchQuarantine(self.opensearch),
         )
+
+    @cached_property
+    def reading(self) -> OpenSearchEventReading:
+        """Events as responders ask for them."""
+        return OpenSearchEventReading(
+            self.opensearch,
+            timeout=self.settings.api.query_timeout,
+            most_events=self.settings.api.query_events,
+        )
+
+    @cached_property
+    def enriching_now(self) -> EnrichNowServices:
+        """What enriching without indexing needs."""
+        limits = replace(self.settings.input.limits(), records=self.settings.api.enrich_records)
+        return EnrichNowServices(
+            store=self.store, own=MemoryEvidenceStore, limits=limits, enrichers=self.enrichers
+        )
+
+    @cached_property
+    def audit_log(self) -> OpenSearchAuditLog:
+        """What was done through the API."""
+        return OpenSearchAuditLog(self.opensearch)
+
+    @cached_property
+    def probe(self) -> Reach:
+        """The servers, asked only whether they are there."""
+        return Reach(self.settings, patience=_PROBED)
+
+    @cached_property
+    def api_keys(self) -> FileApiKeys:
+        """Who may ask the API."""
+        return FileApiKeys(self.settings.api.keys_file)
 
     def backfilling(self, pattern: str) -> BackfillServices:
         """What enriching other pipelines' indices needs."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 from platformdirs import user_cache_path, user_data_path
 from pydantic import (
     BaseModel,
@@ -206,6 +206,69 @@ class WorkerSettings(Section):
     """Address on which that port is served. Whoever reaches it can read the numbers."""
 
 
+class ApiSettings(Section):
+    """The HTTP API."""
+
+    address: str = "127.0.0.1"
+    """Address on which it listens."""
+    port: Annotated[int, Ge(1), Le(65_535)] = 8480
+    """Port on which it listens."""
+    tls_certificate: FilePath | None = None
+    """Certificate to answer with, PEM, with those that vouch for it."""
+    tls_key: FilePath | None = None
+    """Private key of that certificate, PEM, not encrypted."""
+    without_tls: bool = False
+    """Whether to listen beyond this machine without TLS, e.g. behind a proxy that has it."""
+    keys_file: Path = Field(default_factory=lambda: user_data_path("enricher") / "api-keys.json")
+    """File of API keys, hashed; `enricher api-keys` writes it."""
+    rate: Annotated[float, Gt(0)] = 20.0
+    """Calls a second that one caller may make in the long run."""
+    burst: Annotated[int, Ge(1)] = 40
+    """Calls that one caller may make at once."""
+    request_bytes: ByteSize = ByteSize(8 * 1024 * 1024)
+    """Size of a request's body at most."""
+    enrich_records: Annotated[int, Ge(1), Le(50_000)] = 1_000
+    """Records that are enriched in one call at most."""
+    page_events: Annotated[int, Ge(1), Le(10_000)] = 500
+    """Events of one page at most."""
+    timeline_events: Annotated[int, Ge(1)] = 50_000
+    """Events of one timeline at most."""
+    query_timeout: timedelta = timedelta(seconds=5)
+    """How long one query may take in OpenSearch."""
+    query_events: Annotated[int, Ge(1)] = 2_000_000
+    """Events of a shard that one query counts at most."""
+    oidc_issuer: str | None = None
+    """Issuer of tokens that are taken beside API keys; without it, none are."""
+    oidc_audience: str | None = None
+    """Audience that these tokens must name."""
+    oidc_jwks_url: str | None = None
+    """Where the issuer's public keys are."""
+    oidc_scope_claim: str = "scope"
+    """Claim of these tokens that lists enricher:read, enricher:respond, enricher:admin."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise ValueError("tls_certificate and tls_key go together: set both or none")
+        oidc = (self.oidc_issuer, self.oidc_audience, self.oidc_jwks_url)
+        if any(oidc) and not all(oidc):
+            raise ValueError("oidc_issuer, oidc_audience and oidc_jwks_url go together: set all")
+        return self
+
+
+class ClientSettings(Section):
+    """Where commands ask that need no servers of their own."""
+
+    url: str | None = None
+    """Address of an API that is asked instead of the servers, e.g. by `enricher who`."""
+    api_key: SecretStr | None = None
+    """API key to ask with."""
+    api_key_file: FilePath | None = None
+    """File that holds the key instead, e.g. a mounted secret; a final line break is cut."""
+    ca_file: FilePath | None = None
+    """Certificates of authorities to trust, PEM; without it the usual ones."""
+
+
 class StackSettings(Section):
     """The embedded OpenSearch and Valkey."""
 
@@ -253,6 +316,10 @@ class Settings(BaseSettings):
     """Where addresses are."""
     worker: WorkerSettings = WorkerSettings()
     """The Celery workers."""
+    api: ApiSettings = Field(default_factory=ApiSettings)
+    """The HTTP API."""
+    client: ClientSettings = ClientSettings()
+    """Where commands ask that need no servers of their own."""
     stack: StackSettings = Field(default_factory=StackSettings)
     """The embedded OpenSearch and Valkey."""
     log_format: LogFormat = LogFormat.CONSOLE

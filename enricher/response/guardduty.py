@@ -22,6 +22,7 @@ from enricher.response.models import Answer
 
 _SOURCE = "aws.guardduty"
 _DEEPEST = 20
+_MOST_SEVERE = 1_000  # GuardDuty knows 10 at most
 # GuardDuty's own samples name nobody.
 _OF_SAMPLES = "GeneratedFinding"
 
@@ -141,7 +142,9 @@ def _named(value: object) -> str | None:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if abs(value) <= _MOST_SEVERE else None
 
 
 def _address(remote: Mapping[str, Any]) -> str | None:

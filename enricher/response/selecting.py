@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pydantic import model_validator
@@ -11,9 +12,11 @@ from enricher.response.models import Answer
 from enricher.response.ports import Match, Selection
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from typing import Self
 
+# The calendar's ends, and its middle year.
+_FIRST, _LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+_MIDDLE = 5_000
 EVENT_ID = ("eventID", "_id")
 ISSUED_KEY = (
     "responseElements.credentials.accessKeyId",
@@ -92,6 +95,20 @@ def within(selection: Selection, start: datetime | None, end: datetime | None) -
     Raises:
         QuestionError: If it ends before it begins.
     """
+    start, end = start and as_utc(start), end and as_utc(end)
     if start and end and end < start:
         raise QuestionError("the time range ends before it begins")
     return Selection(every=selection.every, none=selection.none, start=start, end=end)
+
+
+def as_utc(at: datetime) -> datetime:
+    """Give an instant in UTC; at the ends of the calendar, the calendar's own end."""
+    return shifted(at, timedelta())
+
+
+def shifted(at: datetime, by: timedelta) -> datetime:
+    """Move an instant, at most to the end of the calendar."""
+    try:
+        return (at + by).astimezone(UTC)
+    except OverflowError:
+        return _FIRST if at.year < _MIDDLE else _LAST

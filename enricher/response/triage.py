@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pydantic import Field, IPvAnyAddress, model_validator
+from pydantic import AwareDatetime, Field, IPvAnyAddress, model_validator
 
 from enricher.response.denials import AccessDenied, access_denied
 from enricher.response.errors import NotIndexedError
@@ -27,6 +27,7 @@ from enricher.response.selecting import (
     PrincipalName,
     by_event,
     by_principal,
+    shifted,
     within,
 )
 from enricher.response.sessions import Session, SessionTree, sessions, tree_of
@@ -58,9 +59,9 @@ class Question(Answer):
     """A principal, as origin or as caller."""
     ip: IPvAnyAddress | None = Field(None, examples=["203.0.113.20"])
     """An address; it needs a start and an end."""
-    start: datetime | None = None
+    start: AwareDatetime | None = None
     """Only events from then on, and from then on what else was done."""
-    end: datetime | None = None
+    end: AwareDatetime | None = None
     """Only events until then, and until then what else was done."""
 
     @model_validator(mode="after")
@@ -140,8 +141,8 @@ def triage_finding(finding: Finding, reading: EventReading) -> Triage:
     Raises:
         NotIndexedError: If neither the key nor the principal is in the index.
     """
-    start = finding.first_seen - _OF_A_FINDING if finding.first_seen else None
-    end = finding.last_seen + _OF_A_FINDING if finding.last_seen else None
+    start = shifted(finding.first_seen, -_OF_A_FINDING) if finding.first_seen else None
+    end = shifted(finding.last_seen, _OF_A_FINDING) if finding.last_seen else None
     key, principal = Selection(), Selection()
     if finding.access_key_id:
         key = key.where(KEY, finding.access_key_id)
@@ -217,8 +218,8 @@ def _case(wanted: Sequence[Selection], question: Question, reading: EventReading
             focus,
             found,
             Selection().where(SESSION, *ids) if ids else focus,
-            question.start or (min(first) - _AROUND if first else None),
-            question.end or (max(last) + _AROUND if last else None),
+            question.start or (shifted(min(first), -_AROUND) if first else None),
+            question.end or (shifted(max(last), _AROUND) if last else None),
         )
     raise NotIndexedError(
         "nothing of that is indexed: have the log files of that account and time been ingested?"

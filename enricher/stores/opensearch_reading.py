@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _SAMPLE = "sample:"  # before the names of samples, so that they are no groups
 _OF_NONE = {"ignore_unavailable": "true", "allow_no_indices": "true"}
+# The cluster looks at the clock between segments and documents; then it is told to give up, and
+# then it is waited for no longer.
+_GRACE_SECONDS = 2
 
 
 class OpenSearchEventReading:
@@ -36,7 +39,13 @@ class OpenSearchEventReading:
 
     def __init__(self, client: OpenSearch, *, timeout: timedelta, most_events: int) -> None:
         self._client = client
-        self._timeout = f"{int(timeout.total_seconds() * 1000)}ms"
+        seconds = timeout.total_seconds()
+        self._timeout = f"{int(seconds * 1000)}ms"
+        self._params = {
+            **_OF_NONE,
+            "cancel_after_time_interval": f"{int((seconds + _GRACE_SECONDS / 2) * 1000)}ms",
+            "request_timeout": seconds + _GRACE_SECONDS,
+        }
         self._most_events = most_events
 
     def page(
@@ -94,7 +103,7 @@ class OpenSearchEventReading:
     def _search(self, body: dict[str, Any]) -> dict[str, Any]:
         with translated():
             answer: dict[str, Any] = self._client.search(
-                index=EVENTS, body={**body, "timeout": self._timeout}, params=_OF_NONE
+                index=EVENTS, body={**body, "timeout": self._timeout}, params=self._params
             )
         if answer["_shards"]["failed"]:
             raise TooSlowError("the index answers in part only: try again")
