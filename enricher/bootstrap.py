@@ -23,7 +23,7 @@ from enricher.pipeline.reenrich import EnrichServices
 from enricher.pipeline.retry import RetryServices
 from enricher.pipeline.verify import VerifyServices
 from enricher.pipeline.watch import WatchServices
-from enricher.reach import Reach
+from enricher.reach import Reach, content_of
 from enricher.settings import load_settings
 from enricher.stores.account_names import read_account_names
 from enricher.stores.api_keys import FileApiKeys
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
     from celery import Celery
 
+    from enricher.client import ApiClient
     from enricher.enrichers.interface import Enricher
     from enricher.pipeline.digestreading import PublicKeys
     from enricher.pipeline.ports import DigestLedger
@@ -211,6 +212,26 @@ class Container(Reach):
     def api_keys(self) -> FileApiKeys:
         """Who may ask the API."""
         return FileApiKeys(self.settings.api.keys_file)
+
+    @property
+    def api_client(self) -> ApiClient:
+        """A client of the API that the settings name.
+
+        Raises:
+            ConfigurationError: If they do not say where it is and what key to use.
+        """
+        # The command line is no slower for those who ask no API.
+        from enricher.client import ApiClient  # noqa: PLC0415
+
+        chosen = self.settings.client
+        key = chosen.api_key.get_secret_value() if chosen.api_key else None
+        key = content_of(chosen.api_key_file) if chosen.api_key_file else key
+        if chosen.url is None or key is None:
+            raise ConfigurationError(
+                "to ask an API, set ENRICHER_CLIENT__URL and ENRICHER_CLIENT__API_KEY or "
+                "ENRICHER_CLIENT__API_KEY_FILE"
+            )
+        return ApiClient(chosen.url, key, chosen.ca_file)
 
     def backfilling(self, pattern: str) -> BackfillServices:
         """What enriching other pipelines' indices needs."""

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from enricher.errors import EnricherError, UnavailableError
 from enricher.response.denials import AccessDenied
+from enricher.response.errors import NotIndexedError
 from enricher.response.lineage import CredentialLineage, EventLineage, Principals
 from enricher.response.origins import Coverage, Origins
 from enricher.response.sessions import EventsPage, Session, SessionTree
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _Answer = TypeVar("_Answer", bound=BaseModel)
 _TIMEOUT_SECONDS = 60
 _TOO_MANY, _AWAY = 429, 503
+_NOT_INDEXED = "urn:enricher:problem:not-indexed"
 
 
 class ApiError(EnricherError):
@@ -39,7 +41,7 @@ class ApiError(EnricherError):
 
     Attributes:
         status: HTTP status.
-        kind: What kind of problem, e.g. ``urn:enricher:problem:not-indexed``.
+        kind: What kind of problem, e.g. ``urn:enricher:problem:scope-missing``.
     """
 
     def __init__(self, reason: str, status: int, kind: str) -> None:
@@ -164,6 +166,8 @@ class ApiClient:
         if answer.is_success:
             return answer
         reason, kind = _problem(answer)
+        if kind == _NOT_INDEXED:
+            raise NotIndexedError(reason)
         if answer.status_code in (_TOO_MANY, _AWAY):
             raise UnavailableError(f"the API asks to come again later: {reason}")
         raise ApiError(reason, answer.status_code, kind)
