@@ -13,6 +13,7 @@ import typer
 from pydantic import BaseModel, ByteSize, SecretStr
 from typer.testing import CliRunner
 
+from enricher.api import app as _  # noqa: F401 - every series of its routes begins with it
 from enricher.api import metrics as api_metrics
 from enricher.cli.main import cli
 from enricher.cloudtrail import codec
@@ -168,8 +169,8 @@ def _metrics() -> str:
             for gauge in metrics.AT_SCRAPE
         ),
         "",
-        "What `enricher api` gives under `/metrics`, to keys with the scope admin; `route` is a path",
-        "of its OpenAPI document, or `none`, `status` one of `2xx`, `4xx`, `5xx`.",
+        "What `enricher api` gives under `/metrics`, to keys with the scope admin. They are of one",
+        "process; the route `none` is of calls that no route took.",
         "",
         "| metric | kind | labels | what it is |",
         "| --- | --- | --- | --- |",

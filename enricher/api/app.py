@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.routing import Route
 
 import enricher
 from enricher.api import activity, enrichment, lineage, metrics, problems, triage, upkeep
@@ -16,10 +17,20 @@ from enricher.bootstrap import Container
 from enricher.settings import ApiSettings
 
 _STRANGERS_PER_SECOND, _STRANGERS_AT_ONCE = 1.0, 10
+_ROUTERS = tuple(module.router for module in (lineage, activity, triage, enrichment, upkeep))
+_DOCUMENT = "/openapi.json"
 _DESCRIPTION = (
     "Who was really behind each AWS CloudTrail event, what else they did, and what to do about it. "
     "Values that are quoted from records are text as it stands there: escape them where they are "
     "shown."
+)
+
+
+metrics.begin_at_zero(
+    [
+        _DOCUMENT,
+        *(route.path for one in _ROUTERS for route in one.routes if isinstance(route, Route)),
+    ]
 )
 
 
@@ -30,17 +41,18 @@ def create_app(services: Container) -> FastAPI:
         title="The enricher",
         version=enricher.__version__,
         description=_DESCRIPTION,
+        openapi_url=_DOCUMENT,
+        redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
         separate_input_output_schemas=False,
     )
     app.state.services = services
-    for module in (lineage, activity, triage, enrichment, upkeep):
-        app.include_router(module.router)
+    for router in _ROUTERS:
+        app.include_router(router)
     problems.install(app)
     app.add_middleware(Gate, guard=_guard(services))
     app.openapi = lambda: _document(app)  # type: ignore[method-assign] # FastAPI's own way
-    metrics.begin_at_zero(list(app.openapi()["paths"]))
     return app
 
 
