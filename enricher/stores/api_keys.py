@@ -82,7 +82,7 @@ class FileApiKeys:
         Returns:
             The key as it is kept, and the key itself, which is not kept.
         """
-        now = datetime.now(tz=UTC)
+        now = _now()
         key_id = secrets.token_hex(_ID_BYTES)
         key = f"{PREFIX}_{key_id}_{secrets.token_hex(_SECRET_BYTES)}"
         kept = ApiKey(
@@ -102,7 +102,7 @@ class FileApiKeys:
         with self._changing() as keys:
             kept = keys.get(key_id)
             if kept is not None and kept.revoked_at is None:
-                kept = keys[key_id] = replace(kept, revoked_at=datetime.now(tz=UTC))
+                kept = keys[key_id] = replace(kept, revoked_at=_now())
         return kept
 
     def every(self) -> list[ApiKey]:
@@ -118,7 +118,7 @@ class FileApiKeys:
         key_id = parts[1] if len(parts) == _PARTS else ""
         kept = self._keys().get(key_id)
         same = hmac.compare_digest(kept.sha256 if kept else _OF_NOBODY, _hash(key))
-        return kept if kept and same and kept.valid(datetime.now(tz=UTC)) else None
+        return kept if kept and same and kept.valid(_now()) else None
 
     def _keys(self) -> dict[str, ApiKey]:
         try:
@@ -169,6 +169,10 @@ class FileApiKeys:
 
     def _fault(self, what: str) -> ConfigurationError:
         return ConfigurationError(f"{self._path} {what}: set ENRICHER_API__KEYS_FILE")
+
+
+def _now() -> datetime:
+    return datetime.now(tz=UTC).replace(microsecond=0)  # as times are kept
 
 
 def _hash(key: str) -> str:

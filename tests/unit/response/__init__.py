@@ -1,0 +1,1 @@
+"""Tests of what responders ask, as far as no index is needed."""
