@@ -222,7 +222,7 @@ class ApiSettings(Section):
     keys_file: Path = Field(default_factory=lambda: user_data_path("enricher") / "api-keys.json")
     """File of API keys, hashed; `enricher api-keys` writes it."""
     rate: Annotated[float, Gt(0)] = 20.0
-    """Calls a second that one caller may make in the long run."""
+    """Calls a second that one caller may make in the long run, or one address without a key."""
     burst: Annotated[int, Ge(1)] = 40
     """Calls that one caller may make at once."""
     request_bytes: ByteSize = ByteSize(8 * 1024 * 1024)

@@ -16,7 +16,6 @@ from enricher.api.oidc import TokenVerifier
 from enricher.bootstrap import Container
 from enricher.settings import ApiSettings
 
-_STRANGERS_PER_SECOND, _STRANGERS_AT_ONCE = 1.0, 10
 _ROUTERS = tuple(module.router for module in (lineage, activity, triage, enrichment, upkeep))
 _DOCUMENT = "/openapi.json"
 _DESCRIPTION = (
@@ -62,7 +61,7 @@ def _guard(services: Container) -> Guard:
         keys=services.api_keys,
         tokens=_verifier(settings),
         rate=RateLimit(settings.rate, settings.burst),
-        strangers=RateLimit(_STRANGERS_PER_SECOND, _STRANGERS_AT_ONCE),
+        strangers=RateLimit(settings.rate, settings.burst),
         audit=services.audit_log,
         request_bytes=int(settings.request_bytes),
     )

@@ -211,13 +211,17 @@ def _case(wanted: Sequence[Selection], question: Question, reading: EventReading
         if not found.events:
             continue
         ids = [one.session_id for one in found.sessions]
+        involved = Selection().where(SESSION, *ids) if ids else focus
+        if ids:  # whole, not only what was asked for
+            whole = sessions(involved, len(ids), reading)
+            found = found._replace(sessions=whole.sessions)
         uses = [one.use for one in found.sessions]
         first = [use.first for use in uses if use.first]
         last = [use.last for use in uses if use.last]
         return _Case(
             focus,
             found,
-            Selection().where(SESSION, *ids) if ids else focus,
+            involved,
             question.start or (shifted(min(first), -_AROUND) if first else None),
             question.end or (shifted(max(last), _AROUND) if last else None),
         )

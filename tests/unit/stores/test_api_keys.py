@@ -79,7 +79,13 @@ def test_there_are_no_keys_where_there_is_no_file(path: Path) -> None:
 
 def entry(**changes: object) -> str:
     """Write a file with one key."""
-    fields = {"id": "x", "name": "x", "scopes": [], "sha256": "", "expires_at": None}
+    fields: dict[str, object] = {
+        "id": "x",
+        "name": "x",
+        "scopes": [],
+        "sha256": "",
+        "expires_at": None,
+    }
     times = {"created_at": "2026-03-02T08:15:00Z", "revoked_at": None}
     return codec.dumps({"keys": [{**fields, **times, **changes}]}).decode()
 
