@@ -12,6 +12,7 @@ from enricher.api.parameters import Services
 from enricher.api.problems import documented
 from enricher.cloudtrail import codec
 from enricher.pipeline.ondemand import enrich_now
+from enricher.response.errors import QuestionError
 
 router = APIRouter(
     prefix="/v1",
@@ -88,7 +89,13 @@ def post_enrich(
     services: Services,
 ) -> EnrichedRecords:
     """Give records enriched with the evidence at hand; they may prove one another."""
-    found = enrich_now(codec.dumps(body), services.enriching_now)
+    try:
+        content = codec.dumps(body)
+    except TypeError as err:  # what no JSON of CloudTrail holds
+        raise QuestionError(
+            "a record nests too deep, or holds a number or text that cannot be written"
+        ) from err
+    found = enrich_now(content, services.enriching_now)
     return EnrichedRecords(
         records=[
             EnrichedRecord(position=one.position, event=one.event, refused=one.refused)

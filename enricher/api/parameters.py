@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, IPvAnyAddress,
 
 from enricher.bootstrap import Container
 from enricher.response.ports import EventReading, Selection
-from enricher.response.selecting import ADDRESS, KEY, ORIGIN, PrincipalName, by_principal, within
+from enricher.response.selecting import KEY, ORIGIN, PrincipalName, by_address, by_principal, within
 
 _BY_DEFAULT = timedelta(days=1)
 _ID, _KEY_ID, _NAME = 1024, 128, 2048
@@ -155,7 +155,7 @@ class SummaryQuery(PrincipalQuery, Span, FormatQuery):
         if self.access_key_id:
             found = found.where(KEY, self.access_key_id)
         if self.ip:
-            found = found.where(ADDRESS, str(self.ip))
+            found = Selection(every=(*found.every, *by_address(self.ip).every))
         return within(found, self.start, self.end)
 
 

@@ -12,6 +12,7 @@ from enricher.response.models import Answer
 from enricher.response.ports import Match, Selection
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
     from typing import Self
 
 # The calendar's ends, and its middle year.
@@ -82,6 +83,11 @@ def by_principal(principal: PrincipalName) -> Selection:
     """Events of a principal, whether it was their origin or their caller."""
     (of_origin,), (of_caller,) = by_origin(principal).every, by_caller(principal).every
     return Selection(every=((*of_origin, *of_caller),))
+
+
+def by_address(ip: IPv4Address | IPv6Address) -> Selection:
+    """Events from an address; the interface that a link-local one names says nothing here."""
+    return Selection().where(ADDRESS, str(ip).partition("%")[0])
 
 
 def any_field(names: tuple[str, ...], value: str) -> Selection:

@@ -25,6 +25,7 @@ from enricher.response.selecting import (
     ORIGIN,
     SESSION,
     PrincipalName,
+    by_address,
     by_event,
     by_principal,
     shifted,
@@ -169,7 +170,7 @@ def _selection(question: Question) -> Selection:
     if question.principal:
         parts.append(by_principal(question.principal))
     if question.ip:
-        parts.append(Selection().where(ADDRESS, str(question.ip)))
+        parts.append(by_address(question.ip))
     every = tuple(group for one in parts for group in one.every)
     return within(Selection(every=every), question.start, question.end)
 
