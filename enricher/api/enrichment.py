@@ -18,7 +18,7 @@ router = APIRouter(
     prefix="/v1",
     tags=["enrichment"],
     dependencies=[Depends(needs_read)],
-    responses=documented(401, 403, 413, 422, 429, 503),
+    responses=documented(400, 401, 403, 413, 422, 429, 503),
 )
 
 Json = dict[str, Any]

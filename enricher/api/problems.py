@@ -63,6 +63,7 @@ class ProblemError(HTTPException):
 
 # What each status says, wherever it comes from: for the OpenAPI document.
 DOCUMENTED = {
+    400: "The body is no JSON.",
     401: "No key or token, or none that is valid.",
     403: "The key or token does not allow this call.",
     404: "Nothing that is asked for is indexed.",

@@ -17,7 +17,7 @@ router = APIRouter(
     prefix="/v1/triage",
     tags=["triage"],
     dependencies=[Depends(needs_read)],
-    responses=documented(401, 403, 404, 413, 422, 429, 503),
+    responses=documented(400, 401, 403, 404, 413, 422, 429, 503),
 )
 
 _FINDING: dict[str, Any] = {
