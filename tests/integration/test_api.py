@@ -125,7 +125,7 @@ def test_a_principal_is_found_by_each_of_its_names(
     )
     found = house.get("/v1/principals", **{how: alice[how]})
     (origin,) = found["as_origin"]
-    done = [e for e in truth if e["enriched"]["origin"].get("id") == alice["id"]]
+    done = [e for e in truth if e["enriched"]["origin"].get(how) == alice[how]]
     assert origin["use"]["events"] == len(done)
     assert len(origin["use"]["account_ids"]) == 3
     assert origin["use"]["outcomes"] == Counter(e["enriched"]["outcome"]["status"] for e in done)
