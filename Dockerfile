@@ -11,6 +11,7 @@ RUN python -m venv /venv \
 COPY pyproject.toml README.md ./
 COPY enricher enricher
 COPY mappings mappings
+COPY dashboards dashboards
 RUN /venv/bin/hatchling build --target wheel --directory /wheels
 
 FROM python:3.11-slim-bookworm

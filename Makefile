@@ -5,7 +5,7 @@ BIN := .venv/bin
 SIDE_BY_SIDE := unit or property or cases or conventions
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format lock docs ci clean
+.PHONY: help setup demo test lint format lock docs dashboards ci clean
 
 help: ## List these commands.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -40,6 +40,9 @@ lock: setup ## Resolve the dependencies anew into requirements.lock.
 
 docs: setup ## Write the generated pages of docs/reference anew.
 	$(BIN)/python -m tools.reference
+
+dashboards: setup ## Write the saved objects for OpenSearch Dashboards anew.
+	$(BIN)/python -m tools.dashboards
 
 ci: ## Run what continuous integration runs.
 	.ci/run

@@ -24,6 +24,7 @@ from enricher.pipeline.retry import RetryServices
 from enricher.pipeline.verify import VerifyServices
 from enricher.pipeline.watch import WatchServices
 from enricher.reach import Reach, content_of
+from enricher.response.contain import ContainServices
 from enricher.settings import load_settings
 from enricher.stores.account_names import read_account_names
 from enricher.stores.api_keys import FileApiKeys
@@ -38,6 +39,7 @@ from enricher.stores.geo import GeoDatabases
 from enricher.stores.memory import MemoryEvidenceStore, SystemClock
 from enricher.stores.opensearch import OpenSearchEventIndex
 from enricher.stores.opensearch_audit import OpenSearchAuditLog
+from enricher.stores.opensearch_containment import OpenSearchContainment
 from enricher.stores.opensearch_foreign import OpenSearchForeignIndex
 from enricher.stores.opensearch_quarantine import OpenSearchQuarantine
 from enricher.stores.opensearch_reading import OpenSearchEventReading
@@ -309,6 +311,36 @@ class Container(Reach):
         from enricher.stores.cloudtrail_keys import CloudTrailPublicKeys  # noqa: PLC0415
 
         return CloudTrailPublicKeys(self.aws)
+
+    @cached_property
+    def containing(self) -> ContainServices:
+        """What applying containment plans needs.
+
+        Raises:
+            ConfigurationError: If the settings do not allow it.
+        """
+        from enricher.stores.aws_containment import AwsResponder, ResponderRole  # noqa: PLC0415
+
+        chosen = self.settings.containment
+        if not chosen.enabled:
+            raise ConfigurationError(
+                "containment is off: set ENRICHER_CONTAINMENT__ENABLED and "
+                "ENRICHER_CONTAINMENT__ROLE_NAME to allow plans to be applied"
+            )
+        role = ResponderRole(
+            name=chosen.role_name, arns=chosen.roles, external_id=chosen.external_id
+        )
+        clock = SystemClock()
+        return ContainServices(
+            responder=AwsResponder(self.aws, role, clock.now),
+            records=self.containment_records,
+            now=clock.now,
+        )
+
+    @cached_property
+    def containment_records(self) -> OpenSearchContainment:
+        """Containment plans, and what was applied of them."""
+        return OpenSearchContainment(self.opensearch)
 
     def watching(self, queue_url: str) -> WatchServices:
         """What watching a queue of notifications needs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from enricher.errors import ConfigurationError
 from enricher.settings import Signing
@@ -12,6 +13,7 @@ from enricher.stack import Endpoints, Stack
 from enricher.stack import StackSettings as StackParameters
 from enricher.stack.credentials import COMMANDS
 from enricher.stores.connections import Access, make_opensearch, make_redis
+from enricher.stores.dashboards_client import Dashboards
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -103,12 +105,39 @@ class Reach:
             timeout=self.patience or chosen.timeout,
             signer=self._signer,
             serverless=chosen.signing is Signing.AOSS,
+            repeats=self.patience is None,
         )
 
     @cached_property
     def redis(self) -> redis.Redis:
         """The client of Redis or Valkey."""
         return make_redis(self.redis_access, patience=self.patience)
+
+    def dashboards(self, url: str | None = None) -> Dashboards:
+        """Give OpenSearch Dashboards.
+
+        Args:
+            url: Another address than the one that is set.
+
+        Raises:
+            ConfigurationError: If no address is known, or it holds a password.
+        """
+        chosen = self.settings.dashboards
+        address = url or chosen.url
+        if address is None:
+            raise ConfigurationError(
+                "where is OpenSearch Dashboards? Say --url https://… or set "
+                "ENRICHER_DASHBOARDS__URL; `enricher dashboards export-file` writes a file to "
+                "import by hand"
+            )
+        parts = urlsplit(address)
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+            raise ConfigurationError(
+                "the address of OpenSearch Dashboards begins with http:// or https:// and holds "
+                "no password: set ENRICHER_DASHBOARDS__USERNAME and ENRICHER_DASHBOARDS__PASSWORD"
+            )
+        access = replace(_access(chosen, address), verify_certificates=chosen.verify_certificates)
+        return Dashboards(access=access, timeout=chosen.timeout, tenant=chosen.tenant)
 
     def has_servers(self) -> bool:
         """Say whether servers are named or the embedded ones are up."""

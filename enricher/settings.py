@@ -28,6 +28,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from enricher.cloudtrail.reading import InputLimits
 from enricher.errors import ConfigurationError
 from enricher.pipeline.documents import Period
+from enricher.stores.dashboards_client import INVESTIGATE
 
 # Read by others: the tests' own switches, and where completion scripts live.
 _NOT_OURS = ("ENRICHER_TEST_", "ENRICHER_DEMO_")
@@ -122,6 +123,21 @@ class RedisSettings(Connection):
     """How long evidence is kept after it was last published. It can be rebuilt at any time."""
 
 
+class DashboardsSettings(Connection):
+    """OpenSearch Dashboards, for `enricher dashboards install`."""
+
+    url: str | None = None
+    """Address, with its base path, without user or password."""
+    verify_certificates: bool = True
+    """Whether TLS certificates must be valid."""
+    timeout: timedelta = timedelta(seconds=60)
+    """How long one request may take."""
+    tenant: str = "global"
+    """Tenant of the Security plugin that gets them; without that plugin it says nothing."""
+    investigate_url: Annotated[str, Field(pattern=r"^https?://[!#-\[\]-~]+$")] = INVESTIGATE
+    """Address of the investigation page, to which links lead."""
+
+
 class InputSettings(Section):
     """What a log file may hold at most; what goes beyond is refused with its reason."""
 
@@ -191,6 +207,25 @@ class GeoSettings(Section):
     """Database of cities or countries in MaxMind's format (.mmdb)."""
     asn_file: Path | None = None
     """Database of autonomous systems in MaxMind's format (.mmdb)."""
+
+
+class ContainmentSettings(Section):
+    """Whether containment plans may be applied, and as whom."""
+
+    enabled: bool = False
+    """Whether plans may be applied; otherwise they are only made."""
+    role_name: str | None = None
+    """Name of the responder role, the same in every account."""
+    roles: dict[str, str] = {}
+    """ARN of the responder role by account id, as JSON, for accounts where it is another."""
+    external_id: str | None = None
+    """External id that the responder roles' trust policies ask for."""
+
+    @model_validator(mode="after")
+    def _name_a_role(self) -> Self:
+        if self.enabled and not (self.role_name or self.roles):
+            raise ValueError("containment needs a responder role: set role_name or roles")
+        return self
 
 
 class WorkerSettings(Section):
@@ -302,6 +337,8 @@ class Settings(BaseSettings):
     """Where the events go."""
     redis: RedisSettings = RedisSettings()
     """Where the evidence and the task queue live."""
+    dashboards: DashboardsSettings = DashboardsSettings()
+    """OpenSearch Dashboards."""
     input: InputSettings = InputSettings()
     """What a log file may hold at most."""
     aws: AwsSettings = AwsSettings()
@@ -314,6 +351,8 @@ class Settings(BaseSettings):
     """What accounts are called."""
     geo: GeoSettings = GeoSettings()
     """Where addresses are."""
+    containment: ContainmentSettings = ContainmentSettings()
+    """Whether containment plans may be applied, and as whom."""
     worker: WorkerSettings = WorkerSettings()
     """The Celery workers."""
     api: ApiSettings = Field(default_factory=ApiSettings)

@@ -13,6 +13,7 @@ from enricher.cli import (
     api,
     apikeys,
     backfill,
+    dashboards,
     enrichers,
     evidence,
     explain,
@@ -41,6 +42,7 @@ cli = typer.Typer(
 )
 cli.add_typer(stack.app, name="stack")
 cli.add_typer(quarantine.app, name="quarantine")
+cli.add_typer(dashboards.app, name="dashboards")
 cli.command("ingest")(ingest.ingest)
 cli.command("watch")(watch.watch_queue)
 cli.command("verify")(verify.verify_files)

@@ -164,6 +164,16 @@ def group_of(code: str) -> str:
     return VALIDATION if bare.startswith(_VALIDATION_BEGINNINGS) else OTHER
 
 
+def denied_codes() -> list[str]:
+    """List the codes that mean a denial, spelled as services send them, for queries.
+
+    What only a message tells is not among them, nor what begins with ``UnauthorizedAccess``.
+    """
+    bare = sorted(_GROUPS[DENIED])
+    ended = [f"{code}Exception" for code in bare]
+    return [*bare, *ended, "Client.UnauthorizedOperation"]
+
+
 def verdict(code: str | None, message: str) -> str:
     """Give the group of an error by its code and its message.
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 from enricher.enrichers.fields import Field
 
 if TYPE_CHECKING:
@@ -41,8 +43,7 @@ class Context:
     enriched: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contribution:
+class Contribution(msgspec.Struct, frozen=True, kw_only=True):
     """What one enricher says of a record: its own fields of ``enriched``, and nothing else.
 
     Attributes:
@@ -51,7 +52,7 @@ class Contribution:
     """
 
     fields: dict[str, Any]
-    notes: frozenset[str] = field(default_factory=frozenset)
+    notes: frozenset[str] = frozenset()
 
 
 class Enricher(Protocol):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from enricher.enrichers.interface import Context
-from enricher.enrichers.registry import enrich
+from enricher.enrichers.registry import Answers
 from enricher.identity.evidence import EvidenceSnapshot
 from enricher.identity.extract import facts_of
 from enricher.identity.resolve import Resolver
@@ -40,33 +40,33 @@ def state(record: Record, notes: tuple[str, ...] = (), *, window_closed: bool = 
 def enrich_batch(
     batch: Sequence[Stated], store: EvidenceStore, enrichers: Sequence[Enricher]
 ) -> tuple[list[dict[str, Any]], EvidenceSnapshot]:
-    """Resolve records together.
+    """Enrich records together.
 
-    Every round loads the keys that the walk asked for and did not have; a chain of n hops takes
-    at most n rounds more than the first.
+    An enricher is asked until the evidence has all that it asked for; a chain of n hops takes at
+    most n rounds more than the first.
 
     Returns:
         One ``enriched`` object for each record, in order, and the evidence that they rest on.
     """
     snapshot = EvidenceSnapshot()
-    while True:
-        resolver = Resolver(snapshot)
-        answers = [
-            enrich(
-                Context(
-                    record=one.record,
-                    facts=one.facts,
-                    resolver=resolver,
-                    window_closed=one.window_closed,
-                ),
-                enrichers,
-                notes=one.notes,
-            )
-            for one in batch
-        ]
-        if not snapshot.wanted:
-            return answers, snapshot
-        _load(snapshot, sorted(snapshot.wanted), store)
+    resolver = Resolver(snapshot)
+    contexts = [
+        Context(
+            record=one.record,
+            facts=one.facts,
+            resolver=resolver,
+            window_closed=one.window_closed,
+        )
+        for one in batch
+    ]
+    answers = Answers(contexts, [one.notes for one in batch])
+    for enricher in enrichers:
+        contributions = answers.ask(enricher, Resolver(snapshot))
+        while snapshot.wanted:
+            _load(snapshot, sorted(snapshot.wanted), store)
+            contributions = answers.ask(enricher, Resolver(snapshot))
+        answers.take(contributions)
+    return answers.end(enrichers), snapshot
 
 
 def _load(snapshot: EvidenceSnapshot, keys: Sequence[str], store: EvidenceStore) -> None:

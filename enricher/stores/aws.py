@@ -167,10 +167,17 @@ def error_code(err: ClientError) -> str:
     return code if code.replace(".", "").isalnum() and len(code) <= 64 else "unknown"  # noqa: PLR2004
 
 
+def is_passing(err: ClientError) -> bool:
+    """Say whether AWS is overloaded or away, so that the same call may succeed later."""
+    status = err.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if status in (_TOO_MANY, _REQUEST_TIMEOUT) or status >= _SERVER_ERROR:
+        return True
+    return error_code(err) in _THROTTLED
+
+
 def _translation(err: ClientError) -> LogFileError | UnavailableError:
     code = error_code(err)
-    status = err.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code in _THROTTLED or status in (_TOO_MANY, _REQUEST_TIMEOUT) or status >= _SERVER_ERROR:
+    if is_passing(err):
         return UnavailableError(f"AWS asks to try again: {code}")
     if code in _CREDENTIALS:
         return UnavailableError(f"AWS refuses these credentials: {code}")

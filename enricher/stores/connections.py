@@ -10,10 +10,14 @@ from urllib.parse import quote, urlsplit
 
 import redis
 from opensearchpy import OpenSearch, Transport
+from opensearchpy.exceptions import ConnectionError as OpenSearchConnectionError
+from opensearchpy.exceptions import ConnectionTimeout, SSLError, TransportError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from urllib3.exceptions import NewConnectionError
 
 from enricher.errors import ConfigurationError
+from enricher.stores.patience import OVERLOADED, TRIES, pause_before
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,7 +63,12 @@ class Access:
 
 
 def make_opensearch(
-    access: Access, *, timeout: timedelta, signer: Signer | None = None, serverless: bool = False
+    access: Access,
+    *,
+    timeout: timedelta,
+    signer: Signer | None = None,
+    serverless: bool = False,
+    repeats: bool = True,
 ) -> OpenSearch:
     """Make the client of a cluster; nothing is sent yet.
 
@@ -67,6 +76,7 @@ def make_opensearch(
         access: Where it is, and who asks.
         timeout: How long one request may take.
         signer: Signs each request in place of a password.
+        repeats: Whether requests are sent again where a server is overloaded or loses an answer.
         serverless: It is a collection of Amazon OpenSearch Serverless, which is only read.
 
     Raises:
@@ -75,14 +85,49 @@ def make_opensearch(
     login = (access.username, access.password) if access.username and access.password else None
     return OpenSearch(
         access.url,
-        transport_class=_ReadOnlyTransport if serverless else Transport,
+        transport_class=_transport(serverless=serverless, repeats=repeats),
         http_auth=signer or login,
-        ssl_context=_tls_context(access) if access.tls() else None,
+        ssl_context=tls_context(access) if access.tls() else None,
         timeout=timeout.total_seconds(),
-        max_retries=0,  # repetition is decided where it is known to be safe
+        max_retries=0,  # its own repetitions come without a pause
         http_compress=False,
         pool_maxsize=_CONNECTIONS,
     )
+
+
+def _transport(*, serverless: bool, repeats: bool) -> type[Transport]:
+    if serverless:
+        return _ReadOnlyTransport
+    return _PatientTransport if repeats else Transport
+
+
+class _PatientTransport(Transport):
+    """Sends a request again while the server is overloaded, or where its answer was lost.
+
+    Every request of ours may be repeated: documents are created under ids of their own, rewritten
+    only as they were read, and bookkeeping replaces itself. Where nobody listens at all, whoever
+    asked is told at once.
+    """
+
+    def perform_request(self, *args: Any, **more: Any) -> Any:  # noqa: ANN401 - the client's own
+        """Send a request, a few times if need be."""
+        for attempt in range(TRIES - 1):
+            pause_before(attempt)
+            try:
+                return super().perform_request(*args, **more)
+            except TransportError as err:
+                if not _may_pass(err):
+                    raise
+        pause_before(TRIES - 1)
+        return super().perform_request(*args, **more)
+
+
+def _may_pass(err: TransportError) -> bool:
+    if isinstance(err, ConnectionTimeout):
+        return False  # that was patience enough for one request
+    if isinstance(err, OpenSearchConnectionError):
+        return not isinstance(err, SSLError) and not isinstance(err.info, NewConnectionError)
+    return err.status_code in OVERLOADED
 
 
 class _ReadOnlyTransport(Transport):
@@ -164,7 +209,7 @@ def broker_tls(access: Access) -> dict[str, Any] | None:
 def _redis_tls(access: Access) -> dict[str, Any]:
     if not access.tls():
         return {}
-    _tls_context(access)  # for its errors: this client would say less, and later
+    tls_context(access)  # for its errors: this client would say less, and later
     files = {
         "ssl_ca_certs": access.ca_file,
         "ssl_certfile": access.client_certificate,
@@ -173,7 +218,12 @@ def _redis_tls(access: Access) -> dict[str, Any]:
     return {name: str(path) for name, path in files.items() if path}
 
 
-def _tls_context(access: Access) -> ssl.SSLContext:
+def tls_context(access: Access) -> ssl.SSLContext:
+    """Give what the access says of TLS as a client takes it.
+
+    Raises:
+        ConfigurationError: If a certificate or key cannot be used.
+    """
     try:
         context = ssl.create_default_context(cafile=access.ca_file)
     except (OSError, ssl.SSLError) as err:
@@ -200,7 +250,7 @@ def tls_fault(err: BaseException, server: str) -> str | None:
 
     Args:
         err: What a client raised.
-        server: ``OpenSearch`` or ``Redis``.
+        server: ``OpenSearch``, ``Redis`` or ``Dashboards``.
     """
     setting = f"ENRICHER_{server.upper()}__"
     seen: BaseException | None = err

@@ -21,18 +21,16 @@ from enricher.stores.opensearch_client import (
     CONFLICT,
     CREATED,
     OK,
-    OVERLOADED,
     SERVER_ERROR,
-    TRIES,
     bulk,
     check_not_blocked,
     mget,
     parts,
-    pause_before,
     translated,
     walk,
 )
 from enricher.stores.opensearch_ledger import OpenSearchLedger
+from enricher.stores.patience import OVERLOADED, TRIES, pause_before
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 import re
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +17,7 @@ from opensearchpy.exceptions import ConnectionError as ClientConnectionError
 
 from enricher.errors import ConfigurationError, UnavailableError
 from enricher.stores.connections import tls_fault
+from enricher.stores.patience import OVERLOADED, TRIES, pause_before
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,18 +27,11 @@ if TYPE_CHECKING:
 OK, CREATED, MISSING, CONFLICT, SERVER_ERROR = 200, 201, 404, 409, 500
 # Somebody lifts the block or opens the index, and then the same request succeeds.
 BLOCKED = frozenset({"cluster_block_exception", "index_closed_exception"})
-OVERLOADED = frozenset({429, 502, 503, 504})
-TRIES = 6
-_FIRST_PAUSE_SECONDS = 0.25
 _PIT_KEPT = "5m"  # longer than anything that is done with one page
 _Answer = TypeVar("_Answer")
 _NOT_ALLOWED = "security_exception"
 # e.g. "no permissions for [indices:admin/delete] and User [name=…, backend_roles=[], …]"
 _ACTIONS = re.compile(r"no permissions for \[([\w:/*\[\], ]+?)\] and User")
-
-
-def nobody() -> None:
-    """Count nothing."""
 
 
 def bulk(client: OpenSearch, lines: bytes) -> list[dict[str, Any]]:
@@ -98,14 +90,6 @@ def parts(entries: Sequence[bytes], limit: int) -> Iterator[list[int]]:
         size += len(entry)
     if part:
         yield part
-
-
-def pause_before(attempt: int, on_repetition: Callable[[], None] = nobody) -> None:
-    """Back off before a repetition: doubled each time, with jitter so that workers spread."""
-    if attempt:
-        on_repetition()
-        longest = _FIRST_PAUSE_SECONDS * 2**attempt
-        time.sleep(random.uniform(longest / 2, longest))  # noqa: S311 - no secret
 
 
 def patiently(call: Callable[[], _Answer]) -> _Answer:

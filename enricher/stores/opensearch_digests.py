@@ -15,15 +15,12 @@ from enricher.stores.opensearch_client import (
     CREATED,
     MISSING,
     OK,
-    OVERLOADED,
-    TRIES,
     bulk,
     check_not_blocked,
-    nobody,
     parts,
-    pause_before,
     translated,
 )
+from enricher.stores.patience import OVERLOADED, TRIES, nobody, pause_before
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -15,16 +15,14 @@ from enricher.stores.opensearch import stored
 from enricher.stores.opensearch_client import (
     CONFLICT,
     OK,
-    OVERLOADED,
     SERVER_ERROR,
-    TRIES,
     bulk,
     mget,
     parts,
-    pause_before,
     translated,
     walk,
 )
+from enricher.stores.patience import OVERLOADED, TRIES, pause_before
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

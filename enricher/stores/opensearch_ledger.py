@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from opensearchpy.exceptions import NotFoundError
@@ -14,14 +14,13 @@ from enricher.pipeline.ledger import FileStatus
 from enricher.stores.opensearch_client import (
     CREATED,
     OK,
-    TRIES,
     bulk,
     check_not_blocked,
     parts,
-    pause_before,
     translated,
 )
 from enricher.stores.opensearch_digests import FILES, OpenSearchDigests, ledger_id
+from enricher.stores.patience import TRIES, pause_before
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -62,7 +61,7 @@ class OpenSearchLedger(OpenSearchDigests):
             (
                 "index",
                 {"_index": AUDIT, "_id": codec.digest([change.document_id, change.revision])},
-                {**asdict(change), "what": "origin-changed", "at": format_time(change.at)},
+                {**_parts_of(change), "what": "origin-changed", "at": format_time(change.at)},
             )
             for change in changes
         )
@@ -73,7 +72,7 @@ class OpenSearchLedger(OpenSearchDigests):
             (
                 "index",
                 {"_index": QUARANTINE, "_id": entry.id},
-                {**_present(asdict(entry)), "at": format_time(entry.at)},
+                {**_present(_parts_of(entry)), "at": format_time(entry.at)},
             )
             for entry in entries
         )
@@ -307,5 +306,10 @@ def _row(bucket: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _present(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
+def _parts_of(entry: OriginChange | QuarantineEntry) -> dict[str, Any]:
+    """Give an entry's fields, not copied any deeper: there may be tens of thousands."""
+    return {part.name: getattr(entry, part.name) for part in fields(entry)}
+
+
+def _present(entry: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in entry.items() if value is not None}

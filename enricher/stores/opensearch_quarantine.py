@@ -11,16 +11,10 @@ from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import parse_time
 from enricher.errors import UnavailableError
 from enricher.pipeline.ports import QuarantineEntry
-from enricher.stores.opensearch_client import (
-    OVERLOADED,
-    TRIES,
-    bulk,
-    pause_before,
-    translated,
-    walk,
-)
+from enricher.stores.opensearch_client import bulk, translated, walk
 from enricher.stores.opensearch_digests import FILES, ledger_id
 from enricher.stores.opensearch_ledger import QUARANTINE
+from enricher.stores.patience import OVERLOADED, TRIES, pause_before
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -56,8 +56,10 @@ def make_celery(
             "visibility_timeout": int((time_limit * 1.2 + _GRACE).total_seconds()),
         },
         task_time_limit=int(time_limit.total_seconds()),
-        # The soft limit comes first and lets the task fail in order, with its connections closed.
-        task_soft_time_limit=int((time_limit * 0.95).total_seconds()),
+        # A task beyond it is given back as if its process had died; one that fails is not, for
+        # what is to be tried again says so. No soft limit: it would strike inside an enricher,
+        # whose faults cost no event.
+        task_acks_on_failure_or_timeout=False,
         # On TERM, tasks in hand get this long to finish before they are given back.
         worker_soft_shutdown_timeout=30.0,
         # Results are in the ledger, where they outlive the queue.

@@ -456,6 +456,7 @@ def test_what_was_refused_is_kept_whole(index: EventIndex) -> None:
         "verbatim": '{"eventID":"e-1","eventTime":7}',
         "at": "2026-03-03T00:00:00Z",
         "run_id": "run-1",
+        "attempts": 0,
     }
 
 

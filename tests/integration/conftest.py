@@ -31,11 +31,14 @@ def servers(started: Servers) -> Servers:
 @pytest.fixture
 def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Print a figure that was measured, so that it stands in the tests' output."""
-    reporter: Any = request.config.pluginmanager.getplugin("terminalreporter")
+    plugins = request.config.pluginmanager
+    reporter: Any = plugins.getplugin("terminalreporter")
+    capture: Any = plugins.getplugin("capturemanager")
 
     def line(text: str) -> None:
-        reporter.ensure_newline()
-        reporter.write_line(text)
+        with capture.global_and_fixture_disabled():
+            reporter.ensure_newline()
+            reporter.write_line(text)
 
     return line
 

@@ -79,8 +79,12 @@ class House:
         return {(hit["_index"], hit["_id"]): hit for hit in self._every("cloudtrail-events-*")}
 
     def ledger(self) -> dict[str, Json]:
-        """Give every ledger entry by location."""
-        return {hit["_source"]["location"]: hit["_source"] for hit in self._every(LEDGER)}
+        """Give every ledger entry by location, without what it says is not known."""
+        entries = [hit["_source"] for hit in self._every(LEDGER)]
+        return {
+            entry["location"]: {name: value for name, value in entry.items() if value is not None}
+            for entry in entries
+        }
 
     def quarantine(self) -> list[Json]:
         """Give every quarantine entry."""

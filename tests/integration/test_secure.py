@@ -272,7 +272,7 @@ def _write_event(client: OpenSearch) -> object:
 
 
 def _bulk_event(client: OpenSearch) -> object:
-    event = Document(index=EVENTS, id="2", body=b'{"eventTime":"2031-01-01T00:00:00Z"}')
+    event = Document(index=EVENTS, id="2", body=_EVENT)
     return OpenSearchEventIndex(client, bulk_bytes=1 << 20).create([event])
 
 
@@ -408,13 +408,16 @@ def probe(house: House) -> Iterator[Callable[[str | None], None]]:
         client.indices.delete(index=EVENTS, params={"ignore_unavailable": "true"})
 
 
+_EVENT = b'{"eventTime":"2031-01-01T00:00:00Z","enriched":{"file":"file:///x"}}'
+
+
 def _whole_work(house: House) -> None:
     """Do everything once that a worker does."""
     access = replace(house.access(ADMIN), username=PROBE)
     with closing(make_opensearch(access, timeout=timedelta(seconds=60))) as client:
         templates.ensure(client, Period.MONTH)
         index = OpenSearchEventIndex(client, bulk_bytes=1 << 20)
-        event = Document(index=EVENTS, id="1", body=b'{"eventTime":"2031-01-01T00:00:00Z"}')
+        event = Document(index=EVENTS, id="1", body=_EVENT)
         index.create([event])
         events: list[StoredEvent] = [one for one in index.every() if one.index == EVENTS]
         assert len(events) == 1
@@ -423,6 +426,7 @@ def _whole_work(house: House) -> None:
         assert list(index.stored([event]))
         assert index.file("file:///x") is not None
         index.ledger(None, 1)
+        assert index.mark_integrity(["file:///x"], "valid") == 1
         with translated():  # alerts are searches over what is new, many in one request
             client.msearch(body=[{"index": EVENTS}, {"size": 0}])
 

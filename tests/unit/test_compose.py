@@ -22,11 +22,19 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 TAGGED = re.compile(r"[a-z0-9./-]+:[0-9][0-9A-Za-z.-]*(@sha256:[0-9a-f]{64})?")
 REQUIRED = re.compile(r"\$\{[A-Z_]+:\?[^}]+\}")
 
+# Those that do their work once and end, which others wait for.
+ONCE = {
+    name
+    for service in SERVICES.values()
+    for name, wanted in service.get("depends_on", {}).items()
+    if wanted["condition"] == "service_completed_successfully"
+}
+
 every_service = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 
 
 def test_there_are_services() -> None:
-    assert {"opensearch", "dashboards", "valkey", "worker"} <= SERVICES.keys()
+    assert {"opensearch", "dashboards", "valkey", "worker"} <= SERVICES.keys() - ONCE
 
 
 @every_service
@@ -55,9 +63,21 @@ def test_its_image_is_pinned(service: dict[str, Any]) -> None:
     assert TAGGED.fullmatch(service["image"])
 
 
-@every_service
-def test_it_says_when_it_is_healthy(service: dict[str, Any]) -> None:
-    assert service["healthcheck"]["test"]
+@pytest.mark.parametrize("name", SERVICES)
+def test_it_says_when_it_is_healthy_or_done(name: str) -> None:
+    if name not in ONCE:
+        assert SERVICES[name]["healthcheck"]["test"]
+
+
+def test_templates_and_dashboards_are_there_before_a_worker_is() -> None:
+    """Whoever waits for the worker finds all of it in place."""
+    assert {"install", "install-dashboards"} <= _reached(SERVICES["worker"]) & ONCE
+    assert SERVICES["install-dashboards"]["command"] == ["enricher", "dashboards", "install"]
+
+
+def _reached(service: dict[str, Any]) -> set[str]:
+    direct = set(service.get("depends_on", {}))
+    return direct.union(*(_reached(SERVICES[name]) for name in direct))
 
 
 @every_service

@@ -1,1 +1,1 @@
-"""Tests of what responders ask, as far as no index is needed."""
+"""Tests of what responders ask and do, as far as no server is needed."""
