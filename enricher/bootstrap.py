@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
+from datetime import timedelta
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -16,14 +18,16 @@ from enricher.pipeline.discover import DiscoverServices
 from enricher.pipeline.ingest import IngestServices
 from enricher.pipeline.intake import Intake
 from enricher.pipeline.locations import SCHEME
+from enricher.pipeline.ondemand import EnrichNowServices
 from enricher.pipeline.reenrich import EnrichServices
 from enricher.pipeline.retry import RetryServices
 from enricher.pipeline.verify import VerifyServices
 from enricher.pipeline.watch import WatchServices
-from enricher.reach import Reach
+from enricher.reach import Reach, content_of
 from enricher.response.contain import ContainServices
 from enricher.settings import load_settings
 from enricher.stores.account_names import read_account_names
+from enricher.stores.api_keys import FileApiKeys
 from enricher.stores.checkpoints import RedisCheckpoints
 from enricher.stores.connections import (
     broker_tls,
@@ -32,11 +36,13 @@ from enricher.stores.connections import (
 from enricher.stores.digest_keys import FilePublicKeys, read_signatures
 from enricher.stores.directory import DirectoryLogFiles
 from enricher.stores.geo import GeoDatabases
-from enricher.stores.memory import SystemClock
+from enricher.stores.memory import MemoryEvidenceStore, SystemClock
 from enricher.stores.opensearch import OpenSearchEventIndex
+from enricher.stores.opensearch_audit import OpenSearchAuditLog
 from enricher.stores.opensearch_containment import OpenSearchContainment
 from enricher.stores.opensearch_foreign import OpenSearchForeignIndex
 from enricher.stores.opensearch_quarantine import OpenSearchQuarantine
+from enricher.stores.opensearch_reading import OpenSearchEventReading
 from enricher.stores.plug_ins import find_plug_ins
 from enricher.stores.redis_evidence import RedisEvidenceStore
 from enricher.stores.routed import RoutedLogFiles
@@ -48,6 +54,7 @@ if TYPE_CHECKING:
 
     from celery import Celery
 
+    from enricher.client import ApiClient
     from enricher.enrichers.interface import Enricher
     from enricher.pipeline.digestreading import PublicKeys
     from enricher.pipeline.ports import DigestLedger
@@ -55,6 +62,7 @@ if TYPE_CHECKING:
     from enricher.stores.s3 import S3LogFiles
 
 GEO = GeoEnricher.name
+_PROBED = timedelta(seconds=3)
 
 
 class Container(Reach):
@@ -174,6 +182,58 @@ class Container(Reach):
             intake=self.intake,
             quarantine=OpenSearchQuarantine(self.opensearch),
         )
+
+    @cached_property
+    def reading(self) -> OpenSearchEventReading:
+        """Events as responders ask for them."""
+        return OpenSearchEventReading(
+            self.opensearch,
+            timeout=self.settings.api.query_timeout,
+            most_events=self.settings.api.query_events,
+        )
+
+    @cached_property
+    def enriching_now(self) -> EnrichNowServices:
+        """What enriching without indexing needs."""
+        limits = replace(self.settings.input.limits(), records=self.settings.api.enrich_records)
+        return EnrichNowServices(
+            store=self.store, own=MemoryEvidenceStore, limits=limits, enrichers=self.enrichers
+        )
+
+    @cached_property
+    def audit_log(self) -> OpenSearchAuditLog:
+        """What was done through the API."""
+        return OpenSearchAuditLog(self.opensearch)
+
+    @cached_property
+    def probe(self) -> Reach:
+        """The servers, asked only whether they are there."""
+        return Reach(self.settings, patience=_PROBED)
+
+    @cached_property
+    def api_keys(self) -> FileApiKeys:
+        """Who may ask the API."""
+        return FileApiKeys(self.settings.api.keys_file)
+
+    @property
+    def api_client(self) -> ApiClient:
+        """A client of the API that the settings name.
+
+        Raises:
+            ConfigurationError: If they do not say where it is and what key to use.
+        """
+        # The command line is no slower for those who ask no API.
+        from enricher.client import ApiClient  # noqa: PLC0415
+
+        chosen = self.settings.client
+        key = chosen.api_key.get_secret_value() if chosen.api_key else None
+        key = content_of(chosen.api_key_file) if chosen.api_key_file else key
+        if chosen.url is None or key is None:
+            raise ConfigurationError(
+                "to ask an API, set ENRICHER_CLIENT__URL and ENRICHER_CLIENT__API_KEY or "
+                "ENRICHER_CLIENT__API_KEY_FILE"
+            )
+        return ApiClient(chosen.url, key, chosen.ca_file)
 
     def backfilling(self, pattern: str) -> BackfillServices:
         """What enriching other pipelines' indices needs."""

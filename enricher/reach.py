@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from enricher.errors import ConfigurationError
-from enricher.settings import Signing
+from enricher.server_settings import Signing
 from enricher.stack import Endpoints, Stack
 from enricher.stack import StackSettings as StackParameters
 from enricher.stack.credentials import COMMANDS
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     import redis
     from opensearchpy import OpenSearch
 
-    from enricher.settings import Connection, Settings
+    from enricher.server_settings import Connection
+    from enricher.settings import Settings
     from enricher.stores.aws import AwsAccess
     from enricher.stores.connections import Signer
 
@@ -83,7 +84,7 @@ class Reach:
         access = replace(access, ca_file=access.ca_file or stack.authority)
         if access.username or access.client_certificate:
             return access
-        password = _content(stack.password_file(COMMANDS))
+        password = content_of(stack.password_file(COMMANDS))
         return replace(access, username=COMMANDS, password=password)
 
     @cached_property
@@ -93,7 +94,7 @@ class Reach:
         access = _access(chosen, self.endpoints.redis_url)
         if chosen.url is not None or stack is None or access.password:
             return access
-        password = _content(stack.valkey_password_file)
+        password = content_of(stack.valkey_password_file)
         return replace(access, username=COMMANDS, password=password)
 
     @cached_property
@@ -175,14 +176,14 @@ def _access(chosen: Connection, url: str) -> Access:
     return Access(
         url=url,
         username=chosen.username,
-        password=_content(chosen.password_file) if chosen.password_file else password,
+        password=content_of(chosen.password_file) if chosen.password_file else password,
         ca_file=chosen.ca_file,
         client_certificate=chosen.client_certificate,
         client_key=chosen.client_key,
     )
 
 
-def _content(secret: Path) -> str:
+def content_of(secret: Path) -> str:
     """Read a file that holds one secret.
 
     Raises:
@@ -191,7 +192,7 @@ def _content(secret: Path) -> str:
     try:
         content = secret.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as err:
-        raise ConfigurationError(f"no password can be read from {secret}") from err
+        raise ConfigurationError(f"no secret can be read from {secret}") from err
     if not content:
-        raise ConfigurationError(f"{secret} is empty: it is to hold a password")
+        raise ConfigurationError(f"{secret} is empty: it is to hold a secret")
     return content

@@ -9,14 +9,12 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
-from urllib.parse import urlsplit
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 from platformdirs import user_cache_path, user_data_path
 from pydantic import (
     BaseModel,
     ByteSize,
-    ConfigDict,
     Field,
     FilePath,
     SecretStr,
@@ -27,115 +25,18 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from enricher.cloudtrail.reading import InputLimits
 from enricher.errors import ConfigurationError
-from enricher.pipeline.documents import Period
-from enricher.stores.dashboards_client import INVESTIGATE
+from enricher.server_settings import (
+    AwsSettings,
+    DashboardsSettings,
+    OpenSearchSettings,
+    RedisSettings,
+    Section,
+)
 
 # Read by others: the tests' own switches, and where completion scripts live.
 _NOT_OURS = ("ENRICHER_TEST_", "ENRICHER_DEMO_")
 # A record nested some 600 deep makes OpenSearch 3.4 overflow its stack and exit; 150 is harmless.
 _DEEPEST_SAFE_NESTING = 150
-
-
-class Section(BaseModel):
-    """One group of settings; unknown names are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Connection(Section):
-    """How one server is reached, and who asks."""
-
-    url: str | None = None
-    """Address, without user or password; without it the embedded stack's, when that is up."""
-    username: str | None = None
-    """User to ask as; none where the server asks for none."""
-    password: SecretStr | None = None
-    """That user's password."""
-    password_file: FilePath | None = None
-    """File that holds the password instead, e.g. a mounted secret; a final line break is cut."""
-    ca_file: FilePath | None = None
-    """Certificates of authorities to trust, PEM; without it the system's."""
-    client_certificate: FilePath | None = None
-    """Certificate to ask with, PEM; it may hold the key too."""
-    client_key: FilePath | None = None
-    """Private key of that certificate, PEM, not encrypted."""
-
-    @model_validator(mode="after")
-    def _agree(self) -> Self:
-        if self.password and self.password_file:
-            raise ValueError("password and password_file are two ways to say one thing: set one")
-        if self.username and not (self.password or self.password_file):
-            raise ValueError("there is a username without password or password_file")
-        if self.client_key and not self.client_certificate:
-            raise ValueError("there is a client_key without its client_certificate")
-        if self.url is not None:
-            self._agree_with(self.url)
-        return self
-
-    def _agree_with(self, url: str) -> None:
-        parts = urlsplit(url)
-        if "@" in parts.netloc:
-            raise ValueError("the url is shown to people: set username and password apart from it")
-        if (self.ca_file or self.client_certificate) and parts.scheme in ("http", "redis"):
-            raise ValueError(f"certificates need a url of {parts.scheme}s://")
-
-
-class Signing(StrEnum):
-    """Whether requests are signed as AWS wants it, and for which of its services."""
-
-    NONE = "none"
-    ES = "es"
-    AOSS = "aoss"
-
-
-class OpenSearchSettings(Connection):
-    """Where the events go."""
-
-    signing: Signing = Signing.NONE
-    """Sign requests for Amazon OpenSearch Service (es) or Serverless (aoss), or not (none)."""
-    verify_certificates: bool = True
-    """Whether TLS certificates must be valid."""
-    timeout: timedelta = timedelta(seconds=60)
-    """How long one request may take."""
-    bulk_bytes: ByteSize = ByteSize(8 * 1024 * 1024)
-    """Size of one bulk request's body at most."""
-    period: Period = Period.MONTH
-    """How much time one events index holds: day or month. Fixed when it is installed."""
-
-    @model_validator(mode="after")
-    def _sign_or_ask(self) -> Self:
-        if self.signing is Signing.NONE:
-            return self
-        if self.username or self.password or self.password_file or self.client_certificate:
-            raise ValueError(
-                f"signing={self.signing.value} asks as the AWS identity of this process: leave "
-                "username, password, password_file and client_certificate unset"
-            )
-        if self.url is None or urlsplit(self.url).scheme != "https":
-            raise ValueError(f"signing={self.signing.value} needs a url of https://")
-        return self
-
-
-class RedisSettings(Connection):
-    """Where the evidence and the task queue live."""
-
-    retention: timedelta = timedelta(days=30)
-    """How long evidence is kept after it was last published. It can be rebuilt at any time."""
-
-
-class DashboardsSettings(Connection):
-    """OpenSearch Dashboards, for `enricher dashboards install`."""
-
-    url: str | None = None
-    """Address, with its base path, without user or password."""
-    verify_certificates: bool = True
-    """Whether TLS certificates must be valid."""
-    timeout: timedelta = timedelta(seconds=60)
-    """How long one request may take."""
-    tenant: str = "global"
-    """Tenant of the Security plugin that gets them; without that plugin it says nothing."""
-    investigate_url: Annotated[str, Field(pattern=r"^https?://[!#-\[\]-~]+$")] = INVESTIGATE
-    """Address of the investigation page, to which links lead."""
 
 
 class InputSettings(Section):
@@ -158,19 +59,6 @@ class InputSettings(Section):
             depth=self.depth,
             records=self.records,
         )
-
-
-class AwsSettings(Section):
-    """S3 and SQS. Credentials come from AWS's own chain, never from here."""
-
-    endpoint_url: str | None = None
-    """Another address than AWS's own, e.g. of a server that speaks S3."""
-    region: str | None = None
-    """Region to ask; without it AWS's own configuration says, or the queue's address."""
-    requester_pays: bool = False
-    """Whether to pay for the requests where a bucket asks for that."""
-    max_attempts: Annotated[int, Ge(1), Le(20)] = 5
-    """Tries of one request, the first included."""
 
 
 class PipelineSettings(Section):
@@ -216,7 +104,7 @@ class ContainmentSettings(Section):
     """Whether plans may be applied; otherwise they are only made."""
     role_name: str | None = None
     """Name of the responder role, the same in every account."""
-    roles: dict[str, str] = {}
+    roles: dict[str, str] = Field(default_factory=dict)
     """ARN of the responder role by account id, as JSON, for accounts where it is another."""
     external_id: str | None = None
     """External id that the responder roles' trust policies ask for."""
@@ -239,6 +127,69 @@ class WorkerSettings(Section):
     """Where Prometheus scrapes this worker; without it, nothing is served."""
     metrics_address: str = "127.0.0.1"
     """Address on which that port is served. Whoever reaches it can read the numbers."""
+
+
+class ApiSettings(Section):
+    """The HTTP API."""
+
+    address: str = "127.0.0.1"
+    """Address on which it listens."""
+    port: Annotated[int, Ge(1), Le(65_535)] = 8480
+    """Port on which it listens."""
+    tls_certificate: FilePath | None = None
+    """Certificate to answer with, PEM, with those that vouch for it."""
+    tls_key: FilePath | None = None
+    """Private key of that certificate, PEM, not encrypted."""
+    without_tls: bool = False
+    """Whether to listen beyond this machine without TLS, e.g. behind a proxy that has it."""
+    keys_file: Path = Field(default_factory=lambda: user_data_path("enricher") / "api-keys.json")
+    """File of API keys, hashed; `enricher api-keys` writes it."""
+    rate: Annotated[float, Gt(0)] = 20.0
+    """Calls a second that one caller may make in the long run, or one address without a key."""
+    burst: Annotated[int, Ge(1)] = 40
+    """Calls that one caller may make at once."""
+    request_bytes: ByteSize = ByteSize(8 * 1024 * 1024)
+    """Size of a request's body at most."""
+    enrich_records: Annotated[int, Ge(1), Le(50_000)] = 1_000
+    """Records that are enriched in one call at most."""
+    page_events: Annotated[int, Ge(1), Le(10_000)] = 500
+    """Events of one page at most."""
+    timeline_events: Annotated[int, Ge(1)] = 50_000
+    """Events of one timeline at most."""
+    query_timeout: timedelta = timedelta(seconds=5)
+    """How long one query may take in OpenSearch."""
+    query_events: Annotated[int, Ge(1)] = 2_000_000
+    """Events of a shard that one query counts at most."""
+    oidc_issuer: str | None = None
+    """Issuer of tokens that are taken beside API keys; without it, none are."""
+    oidc_audience: str | None = None
+    """Audience that these tokens must name."""
+    oidc_jwks_url: str | None = None
+    """Where the issuer's public keys are."""
+    oidc_scope_claim: str = "scope"
+    """Claim of these tokens that lists enricher:read, enricher:respond, enricher:admin."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise ValueError("tls_certificate and tls_key go together: set both or none")
+        oidc = (self.oidc_issuer, self.oidc_audience, self.oidc_jwks_url)
+        if any(oidc) and not all(oidc):
+            raise ValueError("oidc_issuer, oidc_audience and oidc_jwks_url go together: set all")
+        return self
+
+
+class ClientSettings(Section):
+    """Where commands ask that need no servers of their own."""
+
+    url: str | None = None
+    """Address of an API that is asked instead of the servers, e.g. by `enricher who`."""
+    api_key: SecretStr | None = None
+    """API key to ask with."""
+    api_key_file: FilePath | None = None
+    """File that holds the key instead, e.g. a mounted secret; a final line break is cut."""
+    ca_file: FilePath | None = None
+    """Certificates of authorities to trust, PEM; without it the usual ones."""
 
 
 class StackSettings(Section):
@@ -292,6 +243,10 @@ class Settings(BaseSettings):
     """Whether containment plans may be applied, and as whom."""
     worker: WorkerSettings = WorkerSettings()
     """The Celery workers."""
+    api: ApiSettings = Field(default_factory=ApiSettings)
+    """The HTTP API."""
+    client: ClientSettings = ClientSettings()
+    """Where commands ask that need no servers of their own."""
     stack: StackSettings = Field(default_factory=StackSettings)
     """The embedded OpenSearch and Valkey."""
     log_format: LogFormat = LogFormat.CONSOLE

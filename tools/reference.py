@@ -13,6 +13,8 @@ import typer
 from pydantic import BaseModel, ByteSize, SecretStr
 from typer.testing import CliRunner
 
+from enricher.api import app as _  # noqa: F401 - every series of its routes begins with it
+from enricher.api import metrics as api_metrics
 from enricher.cli.main import cli
 from enricher.cloudtrail import codec
 from enricher.enrichers.registry import ENVELOPE, built_in
@@ -23,6 +25,7 @@ from enricher.workers import metrics
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from prometheus_client import CollectorRegistry
     from pydantic.fields import FieldInfo
 
     from enricher.enrichers.fields import Field
@@ -154,7 +157,7 @@ def _metrics() -> str:
         "",
         "| metric | kind | labels | what it is |",
         "| --- | --- | --- | --- |",
-        *sorted(_counted()),
+        *sorted(_counted(metrics.REGISTRY)),
         "",
         "These are asked of the servers at each scrape, so every worker gives the same: take the",
         "`max` over workers, never the sum.",
@@ -165,12 +168,19 @@ def _metrics() -> str:
             _metric_row(gauge.name, "gauge", _label(gauge.label, gauge.values), gauge.what)
             for gauge in metrics.AT_SCRAPE
         ),
+        "",
+        "What `enricher api` gives under `/metrics`, to keys with the scope admin. They are of one",
+        "process; the route `none` is of calls that no route took.",
+        "",
+        "| metric | kind | labels | what it is |",
+        "| --- | --- | --- | --- |",
+        *sorted(_counted(api_metrics.REGISTRY)),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _counted() -> Iterator[str]:
-    for family in metrics.REGISTRY.collect():
+def _counted(registry: CollectorRegistry) -> Iterator[str]:
+    for family in registry.collect():
         values: dict[str, set[str]] = {}
         for sample in family.samples:
             for label, value in sample.labels.items():

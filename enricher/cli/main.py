@@ -10,6 +10,8 @@ import typer
 import enricher
 from enricher.cli import (
     accounts,
+    api,
+    apikeys,
     backfill,
     dashboards,
     enrichers,
@@ -52,6 +54,8 @@ cli.add_typer(evidence.app, name="evidence")
 cli.command("reenrich")(reenrich.reenrich)
 cli.add_typer(enrichers.app, name="enrichers")
 cli.add_typer(accounts.app, name="accounts")
+cli.command("api")(api.serve_api)
+cli.add_typer(apikeys.app, name="api-keys")
 cli.command("reconcile")(evidence.reconcile)
 cli.command("beat")(evidence.beat)
 cli.command("files")(files.files)

@@ -1,1 +1,1 @@
-"""What a responder asks next: use cases on ports."""
+"""What a responder asks: who, what, from where; on ports, so that it touches no machine."""

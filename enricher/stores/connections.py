@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     # Takes method, address, body and headers of a request; gives the headers that sign it.
     Signer = Callable[..., dict[str, str]]
 
+_CONNECTIONS = 10  # of threads that ask at the same time; more of them cost one connection each
 _READING = ("/_search", "/_msearch", "/_count")  # sent with POST, for they have a body
 _NO_REFRESH = (
     "Amazon OpenSearch Serverless can only be read: it has no _refresh, on which delivery and late "
@@ -90,6 +91,7 @@ def make_opensearch(
         timeout=timeout.total_seconds(),
         max_retries=0,  # its own repetitions come without a pause
         http_compress=False,
+        pool_maxsize=_CONNECTIONS,
     )
 
 

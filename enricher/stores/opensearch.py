@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 EVENTS = f"{EVENTS_PREFIX}*"
 
-_ISSUED_KEY = "responseElements.credentials.accessKeyId"
 _PAGE = 1_000
 # An event that somebody rewrites at the same time is left to the next try, never overwritten.
 _MARKING = {"conflicts": "proceed", "ignore_unavailable": "true", "allow_no_indices": "true"}
@@ -209,24 +208,6 @@ class OpenSearchEventIndex(OpenSearchLedger):
         if answer["failures"]:
             raise UnavailableError("OpenSearch did not mark every event; try again later")
         return answer
-
-    def find(self, term: str) -> list[StoredEvent]:
-        """Find events by event id or document id, else by the access key that signed them."""
-        if not term:
-            return []
-        fields = ("eventID", "_id", "userIdentity.accessKeyId", _ISSUED_KEY)
-        should = [{"term": {name: term}} for name in fields]
-        body = {
-            "size": 100,
-            "query": {"bool": {"should": should, "minimum_should_match": 1}},
-            "sort": [{"eventTime": "asc"}],
-            "seq_no_primary_term": True,
-        }
-        with translated():
-            answer = self._client.search(
-                index=EVENTS, body=body, params={"ignore_unavailable": "true"}
-            )
-        return [stored(hit) for hit in answer["hits"]["hits"]]
 
     def waiting(self) -> tuple[int, datetime | None]:
         """Count the pending events, and say since when the oldest of them waits.

@@ -154,6 +154,12 @@ def ensure(client: OpenSearch, period: Period, enrichers: Sequence[Enricher] = (
     Raises:
         SchemaMismatchError: If events were installed with another period.
     """
+    if not is_installed(client, period, enrichers):
+        install(client, period, enrichers)
+
+
+def is_installed(client: OpenSearch, period: Period, enrichers: Sequence[Enricher] = ()) -> bool:
+    """Say whether everything is there as this version has it."""
     wanted = _marked(with_enrichers(load_mappings(), enrichers), period)
     with translated():
         components = _installed(client.cluster.get_component_template, "component_template")
@@ -164,8 +170,7 @@ def ensure(client: OpenSearch, period: Period, enrichers: Sequence[Enricher] = (
         for bodies, installed in ((wanted.components, components), (wanted.templates, templates))
         for name, body in bodies.items()
     )
-    if not (same and complete):
-        install(client, period, enrichers)
+    return same and complete
 
 
 def _installed(get: Callable[..., Any], kind: str) -> dict[str, str | None]:

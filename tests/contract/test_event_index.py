@@ -569,29 +569,6 @@ def test_one_record_lives_in_the_index_of_its_time(real: OpenSearchEventIndex) -
     assert ids(real.depending_on([], [])) == []
 
 
-def test_events_are_found_by_event_id_document_id_and_access_key(
-    real: OpenSearchEventIndex, client: OpenSearch
-) -> None:
-    real.create(
-        [
-            document("d-1", **{**EVENT, "eventID": "e-1"}),
-            document("d-2", **{**EVENT, "eventID": "e-2", "eventTime": "2026-03-02T07:00:00Z"}),
-            document("d-3"),
-        ]
-    )
-    client.indices.refresh(index=INDEX)
-    assert [event.id for event in real.find("e-1")] == ["d-1"]
-    assert [event.id for event in real.find("d-2")] == ["d-2"]
-    assert [event.id for event in real.find("ASIAEXAMPLE000000001")] == ["d-2", "d-1"]
-    assert [event.id for event in real.find("ASIAEXAMPLE000000002")] == ["d-2", "d-1"]
-    assert real.find("nobody") == []
-    assert real.find("") == []
-
-
-def test_nothing_is_found_by_name_where_nothing_is(real: OpenSearchEventIndex) -> None:
-    assert real.find("e-1") == []
-
-
 def test_a_scan_gives_each_event_once_over_several_indices(real: OpenSearchEventIndex) -> None:
     names = [f"{number:04}" for number in range(1_203)]
     documents = [
@@ -729,7 +706,6 @@ def test_a_node_that_does_not_answer_is_unavailable() -> None:
             lambda: away.audit([change("1")]),
             lambda: away.save_files([{"location": "/a"}]),
             lambda: away.file("/a"),
-            lambda: away.find("x"),
         )
         for call in calls:
             with pytest.raises(UnavailableError):

@@ -21,7 +21,8 @@ import urllib3
 from enricher.bootstrap import Container
 from enricher.errors import UnavailableError
 from enricher.pipeline.ingest import ingest_log_files
-from enricher.settings import OpenSearchSettings, RedisSettings, Settings
+from enricher.server_settings import OpenSearchSettings, RedisSettings
+from enricher.settings import Settings
 from tests.integration.conftest import free_port
 from tests.integration.servers import EVENTS, until
 from tools.trailgen.generate import generate
