@@ -198,7 +198,10 @@ def _renewed(session: RoleSession, anchor: Issuance) -> Issuance | None:
 
 
 def _behind_renewed(session: RoleSession, renewed: Issuance) -> Lineage | None:
-    """Give what stood behind the session that was renewed: the hop before it, the same root."""
+    """Give what stood behind the session that was renewed: the hop before it, the same root.
+
+    That root stays open: a later sign-in of the same user may have switched to the role unseen.
+    """
     holder = msgspec.structs.replace(
         renewed.caller, created_at=renewed.at, access_key_id=None, sign_in_session=None
     )
@@ -211,7 +214,7 @@ def _behind_renewed(session: RoleSession, renewed: Issuance) -> Lineage | None:
         origin=origin,
         hops=before.hops[:-1],
         session_id=before.parent_id,
-        root_id=before.root_id,
+        root_complete=False,
     )
 
 

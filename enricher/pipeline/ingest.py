@@ -17,26 +17,22 @@ from enricher.cloudtrail.logfile import says_gzip
 from enricher.cloudtrail.reading import RefusedRecord, read_log_file
 from enricher.cloudtrail.record import Record
 from enricher.errors import LogFileError, RecordError, UnavailableError
-from enricher.pipeline.batch import enrich_batch, look_once_more, publish, state
-from enricher.pipeline.documents import index_name, new_document
+from enricher.pipeline.batch import enrich_batch, publish, state
 from enricher.pipeline.integrity import mark_integrity
 from enricher.pipeline.ledger import FileReport, FileStatus
 from enricher.pipeline.ports import Written
-from enricher.pipeline.reenrich import EnrichServices, enrich_stored
 from enricher.pipeline.refusals import refused_file, refused_record
+from enricher.pipeline.writing import Readable, WriteServices, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from enricher.cloudtrail.codec import JsonObject
-    from enricher.cloudtrail.indexable import Indexable
     from enricher.cloudtrail.reading import InputLimits
     from enricher.identity.evidence import EvidenceSnapshot
     from enricher.pipeline.batch import Stated
-    from enricher.pipeline.documents import Period
     from enricher.pipeline.ports import (
         Attempts,
-        Document,
         LogFileSource,
         QuarantineEntry,
         WriteResult,
@@ -50,8 +46,8 @@ _PIECE_BYTES = 32 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IngestServices(EnrichServices):
-    """What ingesting needs beside what enriching needs, put together once per process.
+class IngestServices(WriteServices):
+    """What ingesting needs beside what writing needs, put together once per process.
 
     Attributes:
         enrichers: Those that run, in order.
@@ -61,18 +57,7 @@ class IngestServices(EnrichServices):
     source: LogFileSource
     attempts: Attempts
     limits: InputLimits
-    period: Period
     enrich_at_ingest: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class _Readable:
-    """A record that can be indexed, with its place in its file."""
-
-    report: FileReport
-    position: int
-    record: Record
-    body: Indexable
 
 
 @dataclass(slots=True)
@@ -84,7 +69,7 @@ class _Piece:
     """
 
     report: FileReport
-    readable: list[_Readable] = field(default_factory=list)
+    readable: list[Readable] = field(default_factory=list)
     refused: list[QuarantineEntry] = field(default_factory=list)
     size_bytes: int = 0
     last: bool = False
@@ -235,7 +220,7 @@ def _sort_in(
     except RecordError as err:
         piece.refuse(_refusal(report, err, position, raw, services))
         return
-    piece.readable.append(_Readable(report, position, record, body))
+    piece.readable.append(Readable(report.location, position, record, body))
     piece.size_bytes += len(body.body)
 
 
@@ -248,7 +233,8 @@ def _write(batch: Sequence[_Piece], services: IngestServices) -> None:
         _give_up_if_mostly_refused(piece, services)
     readable = [one for piece in batch for one in piece.readable]
     if readable:
-        refused = _write_records(readable, services)
+        reports = {piece.report.location: piece.report for piece in batch}
+        refused = _write_records(readable, reports, services)
         for piece in batch:
             piece.readable = []
             piece.refused += [one for one in refused if one.location == piece.report.location]
@@ -265,40 +251,28 @@ def _write(batch: Sequence[_Piece], services: IngestServices) -> None:
 
 
 def _write_records(
-    readable: Sequence[_Readable], services: IngestServices
+    readable: Sequence[Readable], reports: dict[str, FileReport], services: IngestServices
 ) -> list[QuarantineEntry]:
     """Write records of any files; give those that the index refuses."""
     stated = [state(one.record, one.body.notes) for one in readable]
-    enriched, snapshot, away = _enriched(stated, services)
-    now = services.clock.now()
-    documents = [
-        new_document(
-            document_id=one.record.document_id,
-            index=index_name(one.record.at, services.period),
-            body=one.body.body,
-            enriched=answer,
-            file=one.report.location,
-            at=now,
-        )
-        for one, answer in zip(readable, enriched, strict=True)
-    ]
-    results = services.index.create(documents)
-    refused = [
-        _refusal(one.report, error, one.position, one.record.raw, services, result.detail)
-        for one, answer, result in zip(readable, enriched, results, strict=True)
-        if (error := _account_for(one, answer, result)) is not None
-    ]
+    answers, snapshot, away = _enriched(stated, services)
+    results = write(readable, answers, snapshot, services)
     if away is not None:
         raise away  # the documents are in, raw; the task comes again to enrich them
-    if snapshot is not None:
-        _settle(documents, results, services)
-        look_once_more(snapshot, services.store, services.queue)
-    return refused
+    return [
+        _refusal(
+            reports[one.location], error, one.position, one.record.raw, services, result.detail
+        )
+        for one, answer, result in zip(readable, answers, results, strict=True)
+        if (error := _account_for(one, reports[one.location], answer, result)) is not None
+    ]
 
 
-def _account_for(one: _Readable, answer: dict[str, Any], result: WriteResult) -> RecordError | None:
+def _account_for(
+    one: Readable, report: FileReport, answer: dict[str, Any], result: WriteResult
+) -> RecordError | None:
     """Count what became of one document; give the error of one that was refused."""
-    report, at = one.report, one.record.at
+    at = one.record.at
     report.oldest_event_at = min(report.oldest_event_at or at, at)
     report.newest_event_at = max(report.newest_event_at or at, at)
     match result.written:
@@ -310,22 +284,6 @@ def _account_for(one: _Readable, answer: dict[str, Any], result: WriteResult) ->
         case Written.REFUSED:
             return RecordError(result.reason or "refused", one.position)
     return None
-
-
-def _settle(
-    documents: Sequence[Document], results: Sequence[WriteResult], services: IngestServices
-) -> None:
-    """Bring documents that were there before up to the evidence of now.
-
-    Whoever wrote one may have died before it looked once more, or may have written it raw.
-    """
-    there = [
-        document
-        for document, result in zip(documents, results, strict=True)
-        if result.written is Written.DUPLICATE
-    ]
-    if there:
-        enrich_stored(lambda: services.index.stored(there), services)
 
 
 def _enriched(

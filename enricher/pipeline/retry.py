@@ -19,21 +19,21 @@ from enricher.cloudtrail.logfile import says_gzip
 from enricher.cloudtrail.reading import RefusedRecord, read_log_file
 from enricher.cloudtrail.record import Record
 from enricher.errors import LogFileError, RecordError
-from enricher.pipeline.batch import enrich_batch, look_once_more, publish, state
+from enricher.pipeline.batch import enrich_batch, publish, state
 from enricher.pipeline.correction import Refused, Taken, corrected, settled
-from enricher.pipeline.documents import index_name, new_document
 from enricher.pipeline.ports import LogFileStat, Written
+from enricher.pipeline.writing import Readable, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from enricher.cloudtrail.codec import JsonObject
-    from enricher.cloudtrail.indexable import Indexable
     from enricher.pipeline.ingest import IngestServices
     from enricher.pipeline.intake import Intake
     from enricher.pipeline.ports import QuarantineEntry
 
 _TOGETHER = 50  # each may hold megabytes
+_NOWHERE = -1  # no record is there
 _ENDED_WELL = frozenset({"ingested", "skipped"})
 
 
@@ -184,8 +184,7 @@ class _Again(NamedTuple):
     """A refused record that can be read now."""
 
     entry: QuarantineEntry
-    record: Record
-    body: Indexable
+    readable: Readable
 
 
 def _retry_records(
@@ -208,7 +207,7 @@ def _retry_records(
             readable.append(_read(entry, pieces, services.ingesting))
         except (RecordError, LogFileError) as err:
             refusals.append(Refused(entry, err.reason))
-    taken, refused = _write(location, readable, services.ingesting) if readable else ([], [])
+    taken, refused = _write(readable, services.ingesting) if readable else ([], [])
     refusals += refused
     complete = not services.quarantine.holds_file(location)
     services.quarantine.correct(
@@ -230,14 +229,18 @@ def _read(entry: QuarantineEntry, pieces: _Pieces, services: IngestServices) -> 
     if not isinstance(raw, dict):
         return _again(entry, pieces.at(entry.position), services)
     again = _again(entry, raw, services)
-    names_itself = again.record.document_id.startswith(again.record.event_id)
-    if REDACTED in (entry.verbatim or "") and not (again.record.has_event_id and names_itself):
+    record = again.readable.record
+    names_itself = record.document_id.startswith(record.event_id)
+    if REDACTED in (entry.verbatim or "") and not (record.has_event_id and names_itself):
         return _again(entry, pieces.at(entry.position), services)
     return again
 
 
 def _again(entry: QuarantineEntry, raw: JsonObject, services: IngestServices) -> _Again:
-    return _Again(entry, Record(raw, entry.position), indexable(raw, services.limits))
+    position = _NOWHERE if entry.position is None else entry.position
+    record = Record(raw, position)
+    body = indexable(raw, services.limits)
+    return _Again(entry, Readable(entry.location, position, record, body))
 
 
 class _Pieces:
@@ -256,7 +259,7 @@ class _Pieces:
         """
         if self._found is None:
             self._found = self._read()
-        found = self._found.get(-1 if position is None else position)
+        found = self._found.get(_NOWHERE if position is None else position)
         if isinstance(found, dict):
             return found
         raise found or RecordError("position-missing", position)
@@ -274,35 +277,22 @@ class _Pieces:
         )
 
 
-def _write(
-    location: str, readable: Sequence[_Again], services: IngestServices
-) -> tuple[list[Taken], list[Refused]]:
+def _write(agains: Sequence[_Again], services: IngestServices) -> tuple[list[Taken], list[Refused]]:
     """Publish, enrich, write and look once more, as when a file is ingested."""
+    readable = [again.readable for again in agains]
     stated = [state(one.record, one.body.notes) for one in readable]
     publish(stated, services.store, services.queue)
     answers, snapshot = enrich_batch(stated, services.store, services.enrichers)
-    documents = [
-        new_document(
-            document_id=one.record.document_id,
-            index=index_name(one.record.at, services.period),
-            body=one.body.body,
-            enriched=answer,
-            file=location,
-            at=services.clock.now(),
-        )
-        for one, answer in zip(readable, answers, strict=True)
-    ]
-    results = services.index.create(documents)
-    look_once_more(snapshot, services.store, services.queue)
+    results = write(readable, answers, snapshot, services)
     taken: list[Taken] = []
     refused: list[Refused] = []
-    for one, answer, result in zip(readable, answers, results, strict=True):
+    for (entry, one), answer, result in zip(agains, answers, results, strict=True):
         if result.written is Written.REFUSED:
-            refused.append(Refused(one.entry, result.reason or "refused", result.detail))
+            refused.append(Refused(entry, result.reason or "refused", result.detail))
         else:
             created = result.written is Written.CREATED
             pending = created and answer["state"] == "pending"
-            taken.append(Taken(one.entry, one.record.at, created=created, pending=pending))
+            taken.append(Taken(entry, one.record.at, created=created, pending=pending))
     return taken, refused
 
 
