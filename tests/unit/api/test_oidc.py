@@ -105,7 +105,7 @@ def test_what_lists_none_of_ours_allows_nothing(provider: Provider, claim: objec
         {"without": "sub"},
         {"without": "aud"},
     ],
-    ids=str,
+    ids=["iss", "aud", "exp", "nbf", "key", "kid", "without-exp", "without-sub", "without-aud"],
 )
 def test_any_other_token_is_refused(provider: Provider, wrong: dict[str, Any]) -> None:
     assert provider.verifier().verify(token(**wrong)) is None
