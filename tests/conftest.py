@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +15,12 @@ from hypothesis import HealthCheck, settings
 from pytest_socket import disable_socket, enable_socket
 
 from enricher.stack import DownloadError, Stack, StackSettings
+from enricher.stores.connections import Access, make_opensearch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from opensearchpy import OpenSearch
 
     from enricher.stack import Endpoints
 
@@ -87,6 +92,14 @@ def stack_endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoi
         yield _endpoints(stack)
     finally:
         stack.down()
+
+
+@pytest.fixture(scope="session")
+def client(stack_endpoints: Endpoints) -> Iterator[OpenSearch]:
+    """Give a client of the shared node, as patient as ours: large requests may fill its heap."""
+    access = Access(url=stack_endpoints.opensearch_url)
+    with closing(make_opensearch(access, timeout=timedelta(minutes=1))) as client:
+        yield client
 
 
 def _endpoints(stack: Stack) -> Endpoints:

@@ -15,7 +15,15 @@ from rich.table import Table
 
 from enricher.bootstrap import Container, container
 from enricher.cli.shown import err, out, text
-from enricher.cli.sources import Sources, queue_all, selection, show_skipped
+from enricher.cli.sources import (
+    Accounts,
+    Regions,
+    Since,
+    Sources,
+    queue_all,
+    selection,
+    show_skipped,
+)
 from enricher.cli.workerprocess import local_worker
 from enricher.pipeline.ledger import FileStatus
 from enricher.stores import templates
@@ -32,15 +40,9 @@ def ingest(  # noqa: PLR0913, PLR0917 - Typer's options
             help="Log files, directories of them, s3://bucket/prefix, or - for standard input."
         ),
     ],
-    since: Annotated[
-        str | None, typer.Option(help="Only what was delivered from this day on, UTC: YYYY-MM-DD.")
-    ] = None,
-    account: Annotated[
-        list[str] | None, typer.Option(help="Only this account's files; may be repeated.")
-    ] = None,
-    region: Annotated[
-        list[str] | None, typer.Option(help="Only this region's files; may be repeated.")
-    ] = None,
+    since: Since = None,
+    account: Accounts = None,
+    region: Regions = None,
     resume: Annotated[  # noqa: FBT002 - Typer's flags
         bool,
         typer.Option(
@@ -61,7 +63,7 @@ def ingest(  # noqa: PLR0913, PLR0917 - Typer's options
     Every log file is one task for the workers. Where none is running, one is started for the time
     of this command. The exit code is 1 if a record or a file was quarantined.
     """
-    wanted = selection(since, account or (), region or ())
+    wanted = selection(since, account, region)
     services = container()
     templates.ensure(services.opensearch, services.settings.opensearch.period, services.enrichers)
     run_id = uuid4().hex

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -23,6 +24,17 @@ from enricher.stores.spool import spool
 STDIN = "-"
 _ACCOUNT = re.compile(r"\d{12}")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d")
+
+# Options of every command that chooses log files; `selection` reads them.
+Since = Annotated[
+    str | None, typer.Option(help="Only what was delivered from this day on, UTC: YYYY-MM-DD.")
+]
+Accounts = Annotated[
+    list[str] | None, typer.Option(help="Only this account's files; may be repeated.")
+]
+Regions = Annotated[
+    list[str] | None, typer.Option(help="Only this region's files; may be repeated.")
+]
 
 
 @dataclass(slots=True)
@@ -48,7 +60,10 @@ class Sources:
 
 
 def selection(
-    since: str | None, accounts: Iterable[str], regions: Iterable[str], until: str | None = None
+    since: str | None,
+    accounts: Iterable[str] | None,
+    regions: Iterable[str] | None,
+    until: str | None = None,
 ) -> Selection:
     """Read the options that say which log files are wanted.
 
@@ -58,6 +73,7 @@ def selection(
     first, last = _day("--since", since), _day("--until", until)
     if first and last and last < first:
         raise typer.BadParameter("--until is before --since")
+    accounts, regions = accounts or (), regions or ()
     for account in accounts:
         if not _ACCOUNT.fullmatch(account):
             raise typer.BadParameter("--account takes an account id: 12 digits")

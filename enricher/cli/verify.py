@@ -15,7 +15,7 @@ from rich.table import Table
 
 from enricher.bootstrap import Container, container
 from enricher.cli.shown import err, out, plain, text
-from enricher.cli.sources import selection
+from enricher.cli.sources import Accounts, Regions, Since, selection
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.digest import DigestFault
 from enricher.cloudtrail.times import format_time
@@ -70,18 +70,12 @@ def verify_files(  # noqa: PLR0913, PLR0917 - Typer's options
             "`signature`."
         ),
     ] = None,
-    since: Annotated[
-        str | None, typer.Option(help="Only what was delivered from this day on, UTC: YYYY-MM-DD.")
-    ] = None,
+    since: Since = None,
     until: Annotated[
         str | None, typer.Option(help="Only what was delivered up to this day, UTC: YYYY-MM-DD.")
     ] = None,
-    account: Annotated[
-        list[str] | None, typer.Option(help="Only this account's files; may be repeated.")
-    ] = None,
-    region: Annotated[
-        list[str] | None, typer.Option(help="Only this region's files; may be repeated.")
-    ] = None,
+    account: Accounts = None,
+    region: Regions = None,
     copied: Annotated[  # noqa: FBT002 - Typer's flags
         bool, typer.Option("--copied", help="The files in S3 were copied from another place.")
     ] = False,
@@ -103,7 +97,7 @@ def verify_files(  # noqa: PLR0913, PLR0917 - Typer's options
     The exit code is 0 if everything is valid, 1 if something is missing, changed, invalid or not
     proven, and 2 if there is nothing to verify.
     """
-    wanted = selection(since, account or (), region or (), until)
+    wanted = selection(since, account, region, until)
     services = container()
     ledger = _ledger(services, keep=keep)
     report = _Report(as_json=as_json)

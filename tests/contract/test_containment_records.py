@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from opensearchpy import OpenSearch
 
 from enricher.pipeline.documents import Period
 from enricher.response.containment import plan
@@ -33,23 +31,15 @@ from enricher.stores.opensearch_containment import OpenSearchContainment
 from enricher.stores.opensearch_ledger import AUDIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from opensearchpy import OpenSearch
 
     from enricher.response.containmentports import (
         Records,
     )
     from enricher.response.plans import Plan
-    from enricher.stack import Endpoints
 
 AT = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 STEP = "revoke-sessions/111122223333/role/Admin"
-
-
-@pytest.fixture(scope="module")
-def client(stack_endpoints: Endpoints) -> Iterator[OpenSearch]:
-    """A client of the real node."""
-    with closing(OpenSearch(stack_endpoints.opensearch_url, max_retries=0, timeout=60)) as client:
-        yield client
 
 
 @pytest.fixture(params=["memory", "opensearch"])

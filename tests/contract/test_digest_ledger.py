@@ -6,7 +6,7 @@ import threading
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from opensearchpy import OpenSearch
@@ -20,11 +20,6 @@ from enricher.stores import templates
 from enricher.stores.memory import MemoryEventIndex
 from enricher.stores.opensearch import OpenSearchEventIndex
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from enricher.stack import Endpoints
-
 INDEX = "cloudtrail-events-2026.03"
 NOW = datetime(2026, 3, 3, tzinfo=UTC)
 LOG = (
@@ -35,12 +30,6 @@ VERSION = f"{LOG}?versionId=v1"
 RIGHT, WRONG = "aa" * 32, "bb" * 32
 
 EventIndex = MemoryEventIndex | OpenSearchEventIndex
-
-
-@pytest.fixture(scope="module")
-def client(stack_endpoints: Endpoints) -> Iterator[OpenSearch]:
-    with closing(OpenSearch(stack_endpoints.opensearch_url, max_retries=0, timeout=60)) as client:
-        yield client
 
 
 @pytest.fixture

@@ -27,7 +27,6 @@ from enricher.pipeline.ports import (
     Written,
 )
 from enricher.stores import templates
-from enricher.stores.connections import Access, make_opensearch
 from enricher.stores.memory import MemoryEventIndex
 from enricher.stores.opensearch import OpenSearchEventIndex
 from enricher.stores.opensearch_ledger import RunTotals
@@ -35,10 +34,9 @@ from tools.trailgen.generate import generate
 from tools.trailgen.plan import small_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from enricher.pipeline.ports import EventIndex
-    from enricher.stack import Endpoints
 
 INDEX = "cloudtrail-events-2026.03"
 OTHER_INDEX = "cloudtrail-events-2026.04"
@@ -52,14 +50,6 @@ CREATED = WriteResult(Written.CREATED)
 DUPLICATE = WriteResult(Written.DUPLICATE)
 
 Json = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def client(stack_endpoints: Endpoints) -> Iterator[OpenSearch]:
-    """A client of the real node, as patient as ours: the largest requests fill its heap."""
-    access = Access(url=stack_endpoints.opensearch_url)
-    with closing(make_opensearch(access, timeout=timedelta(minutes=1))) as client:
-        yield client
 
 
 @pytest.fixture

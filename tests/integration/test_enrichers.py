@@ -18,7 +18,6 @@ import pytest
 import redis
 import urllib3
 from moto.server import ThreadedMotoServer
-from opensearchpy import OpenSearch
 
 from enricher.cloudtrail import codec
 from enricher.enrichers.fields import INTEGER, Field, keyword
@@ -29,6 +28,8 @@ from enricher.stores import templates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from opensearchpy import OpenSearch
 
     from enricher.enrichers.interface import Context
     from enricher.stack import Endpoints
@@ -73,19 +74,14 @@ def refused(env: dict[str, str], *arguments: str) -> str:
     return done.stderr.decode()
 
 
-@pytest.fixture
-def client(stack_endpoints: Endpoints) -> Iterator[OpenSearch]:
-    """A client of the shared node, emptied."""
-    client = OpenSearch(stack_endpoints.opensearch_url)
+@pytest.fixture(autouse=True)
+def _emptied(client: OpenSearch) -> None:
     client.indices.delete(index="cloudtrail-*", params={"ignore_unavailable": "true"})
-    yield client
-    client.close()
 
 
 @pytest.fixture
-def environment(stack_endpoints: Endpoints, client: OpenSearch) -> dict[str, str]:
+def environment(stack_endpoints: Endpoints) -> dict[str, str]:
     """Point the command at the shared servers, emptied."""
-    assert client.ping()
     store = redis.Redis.from_url(stack_endpoints.redis_url)
     store.flushall()
     store.close()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from opensearchpy import OpenSearch
 
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.indexable import indexable
@@ -21,7 +19,8 @@ from enricher.stores import templates
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from enricher.stack import Endpoints
+    from opensearchpy import OpenSearch
+
 
 Json = dict[str, Any]
 
@@ -58,13 +57,6 @@ class Node:
     def event_ids(self, query: Json) -> list[str]:
         """Give the event ids that a query matches."""
         return [source["eventID"] for source in self.found(query)]
-
-
-@pytest.fixture(scope="module")
-def client(stack_endpoints: Endpoints) -> Iterator[OpenSearch]:
-    """A client of the real node."""
-    with closing(OpenSearch(stack_endpoints.opensearch_url)) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")
