@@ -61,7 +61,7 @@ class OpenSearchEventIndex(OpenSearchLedger):
         for attempt in range(TRIES):
             pause_before(attempt, self.on_repetition)
             still_open: list[int] = []
-            lines = [_create_lines(documents[number]) for number in open_ones]
+            lines = [create_lines(documents[number]) for number in open_ones]
             for part in parts(lines, self._bulk_bytes):
                 items = bulk(self._client, b"".join(lines[place] for place in part))
                 for place, item in zip(part, items, strict=True):
@@ -264,7 +264,7 @@ class OpenSearchEventIndex(OpenSearchLedger):
         return counts
 
 
-def _create_lines(document: Document) -> bytes:
+def create_lines(document: Document) -> bytes:
     action = {"create": {"_index": document.index, "_id": document.id}}
     return codec.dumps(action) + b"\n" + document.body + b"\n"
 

@@ -1,0 +1,141 @@
+"""Servers and workers of the benchmark's own: nothing of anybody else is near them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from enricher.benchmark.meter import Meter, processor_of_nodes, processor_of_processes
+from enricher.bootstrap import Container
+from enricher.server_settings import OpenSearchSettings, RedisSettings
+from enricher.settings import Settings
+from enricher.stack import Endpoints, Stack, StackSettings
+from enricher.stores import templates
+from enricher.stores.opensearch import EVENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+HEAP_BYTES = 1 << 30
+_PATIENCE_SECONDS = 60
+_POLL_SECONDS = 0.02
+_HIGHEST_PREFERRED_PORT = 65_000
+
+
+@dataclass
+class House:
+    """A running stack, and what the enricher is to it."""
+
+    stack: Stack
+    endpoints: Endpoints
+
+    @cached_property
+    def services(self) -> Container:
+        """The enricher's parts, as this process has them."""
+        return Container(
+            Settings(
+                opensearch=OpenSearchSettings(url=self.endpoints.opensearch_url),
+                redis=RedisSettings(url=self.endpoints.redis_url),
+            )
+        )
+
+    def pid(self, server: str) -> int:
+        """Give the process of a server."""
+        (found,) = (one.pid for one in self.stack.status().servers if one.name == server)
+        if found is None:
+            raise RuntimeError(f"{server} does not run any more")
+        return found
+
+    def meter(self, **ours: Callable[[], float]) -> Meter:
+        """Make a meter of both servers and of whom it is told."""
+        return Meter(
+            {
+                "node": processor_of_nodes(self.services.opensearch),
+                "redis": processor_of_processes(self.pid("valkey")),
+                **ours,
+            }
+        )
+
+    def empty(self) -> None:
+        """Forget events, ledger and evidence of what was measured before."""
+        client, redis = self.services.opensearch, self.services.redis
+        client.indices.delete(index=f"{EVENTS},cloudtrail-*", params={"ignore_unavailable": "true"})
+        keys = list(redis.scan_iter("enricher:*", count=10_000))
+        for start in range(0, len(keys), 10_000):
+            redis.delete(*keys[start : start + 10_000])
+        templates.install(client, self.services.settings.opensearch.period, self.services.enrichers)
+
+    @contextmanager
+    def worker(self, processes: int) -> Iterator[psutil.Process]:
+        """Have one worker with so many processes in a block."""
+        environment = {
+            **os.environ,  # noqa: TID251 - the command inherits what runs this one
+            "ENRICHER_OPENSEARCH__URL": self.endpoints.opensearch_url,
+            "ENRICHER_REDIS__URL": self.endpoints.redis_url,
+            "ENRICHER_LOG_LEVEL": "WARNING",
+        }
+        command = [sys.executable, "-m", "enricher.cli", "worker", "--concurrency", str(processes)]
+        with tempfile.NamedTemporaryFile(prefix="enricher-bench-", suffix=".log") as log:
+            started = subprocess.Popen(command, env=environment, stdout=log, stderr=log)  # noqa: S603 - our own command
+            try:
+                until(lambda: self._answers(started, Path(log.name)), "the worker does not start")
+                yield psutil.Process(started.pid)
+            finally:
+                started.terminate()
+                started.wait(_PATIENCE_SECONDS)
+
+    def _answers(self, started: subprocess.Popen[bytes], log: Path) -> bool:
+        if started.poll() is not None:
+            raise RuntimeError(f"the worker ended: {log.read_text(errors='replace')[-2_000:]}")
+        return bool(self.services.queue.workers())
+
+
+def processor_of(worker: psutil.Process) -> Callable[[], float]:
+    """Make a clock of a worker's processor time."""
+    return processor_of_processes(worker.pid)
+
+
+def until(holds: Callable[[], bool], otherwise: str, seconds: float = _PATIENCE_SECONDS) -> None:
+    """Wait until something holds.
+
+    Raises:
+        RuntimeError: If it does not in time.
+    """
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            raise RuntimeError(otherwise)
+        time.sleep(_POLL_SECONDS)
+
+
+@contextmanager
+def house(heap: int = HEAP_BYTES) -> Iterator[House]:
+    """Start servers of our own on free ports of loopback, and remove all of them afterwards."""
+    with tempfile.TemporaryDirectory(prefix="enricher-bench-") as directory:
+        settings = replace(
+            StackSettings.default(),
+            data_dir=Path(directory),
+            heap=heap,
+            opensearch_port=_some_port(),
+            redis_port=_some_port(),
+        )
+        stack = Stack(settings)
+        with stack.running() as endpoints:
+            yield House(stack, endpoints)
+
+
+def _some_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return min(port, _HIGHEST_PREFERRED_PORT)
