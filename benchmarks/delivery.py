@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import random
-import statistics
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.house import processor_of, until
-from enricher.benchmark.meter import Taken
 from enricher.pipeline.intake import grouped
 from enricher.pipeline.ports import LogFileStat
 from enricher.stores.opensearch import EVENTS
@@ -98,8 +95,7 @@ def deliver(
 def stats(paths: Sequence[Path]) -> list[LogFileStat]:
     """Say of files what a source would say."""
     return [
-        LogFileStat(location=str(path), size_bytes=path.stat().st_size, etag=None)
-        for path in paths
+        LogFileStat(location=str(path), size_bytes=path.stat().st_size, etag=None) for path in paths
     ]
 
 

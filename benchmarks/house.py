@@ -20,12 +20,14 @@ from enricher.benchmark.meter import Meter, processor_of_nodes, processor_of_pro
 from enricher.bootstrap import Container
 from enricher.server_settings import OpenSearchSettings, RedisSettings
 from enricher.settings import Settings
-from enricher.stack import Endpoints, Stack, StackSettings
+from enricher.stack import Stack, StackSettings
 from enricher.stores import templates
 from enricher.stores.opensearch import EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from enricher.stack import Endpoints
 
 HEAP_BYTES = 1 << 30
 _PATIENCE_SECONDS = 60

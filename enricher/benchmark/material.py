@@ -1,4 +1,4 @@
-"""What is measured with: log files by whoever has some, repeated under fresh ids as often as needed.
+"""What is measured with: anybody's log files, repeated under fresh ids as often as needed.
 
 A repetition under the ids of the one before would be duplicates to the index and contradictions
 to the evidence. So every id that CloudTrail makes unique is made anew, the same one the same way

@@ -52,7 +52,8 @@ def processor_of_nodes(client: OpenSearch) -> Callable[[], float]:
     def read() -> float:
         answer: dict[str, Any] = client.nodes.stats(metric="process")
         nodes = answer["nodes"].values()
-        return sum(node["process"]["cpu"]["total_in_millis"] for node in nodes) / 1000
+        milliseconds: int = sum(node["process"]["cpu"]["total_in_millis"] for node in nodes)
+        return milliseconds / 1000
 
     return read
 

@@ -8,38 +8,42 @@ and a clock.
 from __future__ import annotations
 
 import gc
+import hashlib
 import time
 import zlib
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from enricher.benchmark.figures import Sample
+from enricher.cloudtrail import codec
 from enricher.cloudtrail.indexable import indexable
 from enricher.cloudtrail.reading import InputLimits, inflate, parse_log_file
 from enricher.cloudtrail.record import Record
 from enricher.enrichers.interface import Context
 from enricher.enrichers.registry import Answers
-from enricher.identity.evidence import EvidenceSnapshot
 from enricher.identity.resolve import Resolver
-from enricher.pipeline.batch import state
+from enricher.pipeline.batch import enrich_batch, state
 from enricher.pipeline.documents import Period, index_name, new_document
 from enricher.stores.memory import MemoryEvidenceStore
 from enricher.stores.opensearch import create_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from enricher.benchmark.material import Material
     from enricher.enrichers.interface import Enricher
+    from enricher.identity.evidence import EvidenceSnapshot, Loaded
     from enricher.pipeline.batch import Stated
-    from enricher.pipeline.ports import Document, EvidenceStore
+    from enricher.pipeline.ports import EvidenceStore
 
 BATCH_RECORDS = 2_000  # what a task of small files holds
-PLAIN = "json and bulk lines only"
+ENRICH, READ_EVIDENCE = "resolve and enrich", "read evidence"
+APART = "of it, the enricher "
+PLAIN = "gunzip, parse and bulk lines only"
 _LIMITS = InputLimits()
-_Result = TypeVar("_Result")
 
 
 @dataclass(slots=True)
@@ -48,12 +52,12 @@ class Stopwatch:
 
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
-    def time(self, stage: str, work: Callable[[], _Result]) -> _Result:
-        """Do some work of a stage."""
+    @contextmanager
+    def timing(self, stage: str) -> Iterator[None]:
+        """Time what is done in the block."""
         began = time.process_time()
-        result = work()
+        yield
         self.seconds[stage] += time.process_time() - began
-        return result
 
 
 def measure_stages(
@@ -81,7 +85,8 @@ def measure_stages(
     for batch in _batches(material):
         _run(batch, enrichers, now, evidence, watch)
     for batch in _batches(material):
-        watch.time(PLAIN, lambda batch=batch: _plain(batch))  # type: ignore[misc] # it is called at once
+        with watch.timing(PLAIN):
+            _plain(batch)
     gc.unfreeze()
     count = material.count
     return {
@@ -92,7 +97,11 @@ def measure_stages(
 
 def ours(stages: dict[str, Sample]) -> float:
     """Give what all stages cost together, in microseconds for each record."""
-    return sum(sample.cpu_each for stage, sample in stages.items() if stage != PLAIN)
+    return sum(
+        sample.cpu_each
+        for stage, sample in stages.items()
+        if stage != PLAIN and not stage.startswith(APART)
+    )
 
 
 def _batches(material: Material) -> Iterator[list[bytes]]:
@@ -116,24 +125,24 @@ def _run(
     store: EvidenceStore,
     watch: Stopwatch,
 ) -> None:
-    contents = watch.time(
-        "gunzip",
-        lambda: [b"".join(inflate([one], limit=_LIMITS.inflated_bytes)) for one in batch],
-    )
-    raw = watch.time(
-        "parse JSON",
-        lambda: [
-            one for content in contents for _, one in parse_log_file(content, _LIMITS).records
-        ],
-    )
-    records = watch.time("read records", lambda: [Record(one) for one in raw])
-    bodies = watch.time("make indexable", lambda: [indexable(one, _LIMITS) for one in raw])
-    stated = watch.time("facts", lambda: [state(record) for record in records])
-    watch.time("publish facts", lambda: store.publish(fact for one in stated for fact in one.facts))
+    with watch.timing("gunzip"):
+        contents = [b"".join(inflate([one], limit=_LIMITS.inflated_bytes)) for one in batch]
+    with watch.timing("hash"):
+        for content in contents:
+            hashlib.sha256(content)
+    with watch.timing("parse JSON"):
+        raw = [one for content in contents for _, one in parse_log_file(content, _LIMITS).records]
+    with watch.timing("read records"):
+        records = [Record(one) for one in raw]
+    with watch.timing("make indexable"):
+        bodies = [indexable(one, _LIMITS) for one in raw]
+    with watch.timing("facts"):
+        stated = [state(record) for record in records]
+    with watch.timing("publish facts"):
+        store.publish(fact for one in stated for fact in one.facts)
     answers = _enrich(stated, enrichers, store, watch)
-
-    def documents() -> list[Document]:
-        return [
+    with watch.timing("serialize"):
+        documents = [
             new_document(
                 document_id=record.document_id,
                 index=index_name(record.at, Period.MONTH),
@@ -144,9 +153,8 @@ def _run(
             )
             for record, body, answer in zip(records, bodies, answers, strict=True)
         ]
-
-    finished = watch.time("serialize", documents)
-    watch.time("bulk lines", lambda: b"".join([create_lines(one) for one in finished]))
+    with watch.timing("bulk lines"):
+        b"".join([create_lines(one) for one in documents])
 
 
 def _enrich(
@@ -156,26 +164,46 @@ def _enrich(
     watch: Stopwatch,
 ) -> list[dict[str, object]]:
     """As ``enrich_batch`` does, with the enrichers and the evidence timed apart."""
-    snapshot = EvidenceSnapshot()
+    held = _TimedStore(store, watch)
+    reading = watch.seconds[READ_EVIDENCE]
+    began = time.process_time()
+    answers, snapshot = enrich_batch(stated, held, enrichers)
+    took = time.process_time() - began
+    watch.seconds[ENRICH] += took - (watch.seconds[READ_EVIDENCE] - reading)
+    _ask_each(stated, enrichers, snapshot, watch)
+    return answers
+
+
+def _ask_each(
+    stated: Sequence[Stated],
+    enrichers: Sequence[Enricher],
+    snapshot: EvidenceSnapshot,
+    watch: Stopwatch,
+) -> None:
+    """Ask each enricher once more, with all evidence at hand: its part of what was done before."""
     resolver = Resolver(snapshot)
     contexts = [
         Context(record=one.record, facts=one.facts, resolver=resolver, window_closed=False)
         for one in stated
     ]
-    answers = watch.time("join answers", lambda: Answers(contexts, [one.notes for one in stated]))
+    answers = Answers(contexts, [one.notes for one in stated])
     for enricher in enrichers:
-        stage = f"enricher {enricher.name}"
+        with watch.timing(APART + enricher.name):
+            said = answers.ask(enricher, resolver)
+        answers.take(said)
 
-        def ask(enricher: Enricher = enricher, stage: str = stage) -> list[object]:
-            return watch.time(stage, lambda: answers.ask(enricher, Resolver(snapshot)))  # type: ignore[return-value] # whatever it says
 
-        found = ask()
-        while snapshot.wanted:
-            keys = sorted(snapshot.wanted)
-            watch.time("read evidence", lambda keys=keys: snapshot.load(store.read(keys)))  # type: ignore[misc] # it is called at once
-            found = ask()
-        watch.time("join answers", lambda found=found: answers.take(found))  # type: ignore[misc] # it is called at once
-    return watch.time("join answers", lambda: answers.end(enrichers))
+class _TimedStore(MemoryEvidenceStore):
+    """Times what is read of another store."""
+
+    def __init__(self, store: EvidenceStore, watch: Stopwatch) -> None:
+        super().__init__()
+        self._store, self._watch = store, watch
+
+    def read(self, keys: Sequence[str]) -> list[Loaded]:
+        """Give what is known under each key."""
+        with self._watch.timing(READ_EVIDENCE):
+            return self._store.read(keys)
 
 
 def _plain(batch: Sequence[bytes]) -> bytes:
@@ -189,6 +217,5 @@ def _plain(batch: Sequence[bytes]) -> bytes:
 
 
 def _plain_lines(raw: dict[str, object]) -> bytes:
-    from enricher.cloudtrail import codec
     action = codec.dumps({"create": {"_index": "events", "_id": raw.get("eventID")}})
     return action + b"\n" + codec.dumps(raw) + b"\n"

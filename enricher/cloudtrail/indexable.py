@@ -8,6 +8,7 @@ breaks such a rule is indexed with that value wrapped or shortened, keeps itself
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from enricher.cloudtrail import codec
@@ -60,6 +61,7 @@ _KEYWORDS = frozenset(
         "vpcEndpointId",
     }
 )
+_TEXTS = _KEYWORDS | {"eventTime"}  # as they are where they are text
 _BOOLEANS = frozenset({"managementEvent", "readOnly"})
 _TOKEN_NAME = "sessiontoken"  # in lower case  # noqa: S105 - the name of a field
 _TOKEN_MARK = _TOKEN_NAME.encode()
@@ -127,6 +129,8 @@ def _shaped(raw: JsonObject, notes: set[str], *, oversize: bool) -> JsonObject:
     changed: JsonObject = {}
     dropped: set[str] = set()
     for name, value in raw.items():
+        if type(value) is str and name in _TEXTS:
+            continue  # most fields of most records
         # Names with an underscore in front are OpenSearch's own, e.g. _id.
         if name in _RESERVED or not name.strip() or "." in name or name.startswith("_"):
             dropped.add(name)
@@ -186,9 +190,11 @@ _INNER_OBJECTS: Mapping[str, Any] = {
 
 
 def _fit_members(value: JsonObject, objects: Mapping[str, Any], notes: set[str]) -> JsonObject:
+    if _all_fit(value, objects):
+        return value
     fitted: JsonObject = {}
     for name, member in value.items():
-        if not name.strip() or "." in name:
+        if not _is_plain(name):
             notes.add("reshaped_value")
             continue
         fitted[name] = member
@@ -203,6 +209,29 @@ def _fit_members(value: JsonObject, objects: Mapping[str, Any], notes: set[str])
             fitted[name] = {"value": codec.dumps(member).decode()}
     unchanged = len(fitted) == len(value) and all(fitted[n] is value[n] for n in value)
     return value if unchanged else fitted
+
+
+def _all_fit(value: JsonObject, objects: Mapping[str, Any]) -> bool:
+    """Tell the common case, in which nothing is to be changed, without building anything."""
+    for name, member in value.items():
+        if not _is_plain(name):
+            return False
+        if type(member) is str:
+            if name in objects:
+                return False
+        elif isinstance(member, dict):
+            inner = objects.get(name)
+            if inner is None or not _all_fit(member, inner):
+                return False
+        elif isinstance(member, list):
+            return False
+    return True
+
+
+@lru_cache(maxsize=4_096)
+def _is_plain(name: str) -> bool:
+    """Whether OpenSearch takes a name as one level of a path."""
+    return bool(name.strip()) and "." not in name
 
 
 def _resources(value: Any, notes: set[str]) -> Any:  # noqa: ANN401

@@ -90,10 +90,12 @@ class Answers:
         for context, enriched in zip(contexts, self._enriched, strict=True):
             context.enriched = enriched
 
-    def ask(self, enricher: Enricher, resolver: Resolver) -> list[Contribution]:
-        """Ask one enricher about every record; what it says counts once it is taken."""
+    def ask(
+        self, enricher: Enricher, resolver: Resolver, about: Sequence[Context] | None = None
+    ) -> list[Contribution]:
+        """Ask one enricher about every record, or some; what it says counts once it is taken."""
         answers: list[Contribution] = []
-        for context in self._contexts:
+        for context in self._contexts if about is None else about:
             context.resolver = resolver
             try:
                 answers.append(enricher.enrich(context))

@@ -99,7 +99,7 @@ def resolve_record(
     """
     issued = None
     spelling = _Spelling(window_closed, account_names)
-    if _is_ordinary(record):
+    if is_ordinary(record):
         spelled = _known(record, resolver, spelling)
         access, notes = _known_access(record, spelled, resolver)
     else:
@@ -121,7 +121,7 @@ def resolve_record(
     return Identity(fields, found)
 
 
-def _is_ordinary(record: Record) -> bool:
+def is_ordinary(record: Record) -> bool:
     """Whether nothing but the caller matters: an API call that neither issues nor signs in."""
     caller = record.caller
     return (

@@ -71,12 +71,17 @@ class EvidenceSnapshot(EvidenceInMemory):
 
     A resolver that meets a key that is not loaded goes on as if there were no fact; the use case
     loads what was ``wanted`` and resolves again, until nothing more is wanted.
+
+    Attributes:
+        wanted: Keys that were asked for and are not loaded.
+        misses: How often such a key was asked for.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._loaded: dict[str, int] = {}
         self.wanted: set[str] = set()
+        self.misses = 0
 
     def load(self, found: Iterable[Loaded]) -> None:
         """Take in what the store holds for keys, also that it holds nothing."""
@@ -89,6 +94,7 @@ class EvidenceSnapshot(EvidenceInMemory):
         """Give the facts loaded under a key, and note the key if it was not loaded."""
         if key not in self._loaded:
             self.wanted.add(key)
+            self.misses += 1
         return super().facts(key)
 
     def versions(self) -> dict[str, int]:

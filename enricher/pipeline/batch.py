@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from enricher.enrichers.interface import Context
 from enricher.enrichers.registry import Answers
+from enricher.identity.event import is_ordinary
 from enricher.identity.evidence import EvidenceSnapshot
 from enricher.identity.extract import facts_of
 from enricher.identity.resolve import Resolver
@@ -14,6 +15,7 @@ from enricher.identity.resolve import Resolver
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from enricher.cloudtrail.caller import Caller
     from enricher.cloudtrail.record import Record
     from enricher.enrichers.interface import Enricher
     from enricher.identity.facts import Keyed
@@ -43,7 +45,8 @@ def enrich_batch(
     """Enrich records together.
 
     An enricher is asked until the evidence has all that it asked for; a chain of n hops takes at
-    most n rounds more than the first.
+    most n rounds more than the first. These rounds are made with one record of each credential:
+    to ask all records in each was half of a worker's time.
 
     Returns:
         One ``enriched`` object for each record, in order, and the evidence that they rest on.
@@ -60,13 +63,62 @@ def enrich_batch(
         for one in batch
     ]
     answers = Answers(contexts, [one.notes for one in batch])
+    leading = _leading(contexts)
     for enricher in enrichers:
-        contributions = answers.ask(enricher, Resolver(snapshot))
+        # The few want nearly all that the others want too; what is still missing after them is
+        # loaded all the same.
+        resolver = _prepared(answers, enricher, leading, snapshot, store)
+        contributions = answers.ask(enricher, resolver)
         while snapshot.wanted:
             _load(snapshot, sorted(snapshot.wanted), store)
             contributions = answers.ask(enricher, Resolver(snapshot))
         answers.take(contributions)
     return answers.end(enrichers), snapshot
+
+
+def _leading(contexts: Sequence[Context]) -> list[Context]:
+    """Give the first record of each credential, and each that is answered apart from others."""
+    callers: set[Caller] = set()
+    leading = []
+    for context in contexts:
+        caller = context.record.caller
+        if caller not in callers or not is_ordinary(context.record):
+            callers.add(caller)
+            leading.append(context)
+    return leading
+
+
+def _prepared(
+    answers: Answers,
+    enricher: Enricher,
+    leading: Sequence[Context],
+    snapshot: EvidenceSnapshot,
+    store: EvidenceStore,
+) -> Resolver:
+    """Load what these records want until nothing is missing; what was resolved then is kept.
+
+    Who wanted nothing in one round is not asked in the next.
+    """
+    asked = leading
+    while True:
+        resolver = Resolver(snapshot)
+        asked = [one for one in asked if _misses(answers, enricher, one, resolver, snapshot)]
+        if not snapshot.wanted:
+            return resolver
+        _load(snapshot, sorted(snapshot.wanted), store)
+
+
+def _misses(
+    answers: Answers,
+    enricher: Enricher,
+    context: Context,
+    resolver: Resolver,
+    snapshot: EvidenceSnapshot,
+) -> bool:
+    """Ask about one record; say whether it lacked evidence."""
+    before = snapshot.misses
+    answers.ask(enricher, resolver, (context,))
+    return snapshot.misses != before
 
 
 def _load(snapshot: EvidenceSnapshot, keys: Sequence[str], store: EvidenceStore) -> None:

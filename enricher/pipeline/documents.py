@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail import codec
@@ -29,8 +30,13 @@ class Period(StrEnum):
 
 def index_name(at: datetime, period: Period) -> str:
     """Give the index of an event: by ``eventTime`` alone, whoever delivers it."""
-    stamp = f"{at.year:04}.{at.month:02}"
-    return EVENTS_PREFIX + (stamp if period is Period.MONTH else f"{stamp}.{at.day:02}")
+    return _index_name(at.year, at.month, None if period is Period.MONTH else at.day)
+
+
+@lru_cache(maxsize=4_096)
+def _index_name(year: int, month: int, day: int | None) -> str:
+    stamp = f"{year:04}.{month:02}"
+    return EVENTS_PREFIX + (stamp if day is None else f"{stamp}.{day:02}")
 
 
 def new_document(  # noqa: PLR0913 - a document has that many parts

@@ -265,8 +265,9 @@ class OpenSearchEventIndex(OpenSearchLedger):
 
 
 def create_lines(document: Document) -> bytes:
+    """Spell one document as lines of a bulk request that creates it."""
     action = {"create": {"_index": document.index, "_id": document.id}}
-    return codec.dumps(action) + b"\n" + document.body + b"\n"
+    return b"".join((codec.dumps(action), b"\n", document.body, b"\n"))
 
 
 def _rewrite_lines(event: StoredEvent) -> bytes:
@@ -276,7 +277,7 @@ def _rewrite_lines(event: StoredEvent) -> bytes:
         "if_seq_no": event.seq_no,
         "if_primary_term": event.primary_term,
     }
-    return codec.dumps({"index": action}) + b"\n" + codec.dumps(event.source) + b"\n"
+    return b"".join((codec.dumps({"index": action}), b"\n", codec.dumps(event.source), b"\n"))
 
 
 def _result(item: Mapping[str, Any]) -> WriteResult | None:
