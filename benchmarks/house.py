@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from enricher.benchmark.meter import Meter, processor_of_nodes, processor_of_processes
+from enricher.benchmark.meter import Meter, processor_of_processes
 from enricher.bootstrap import Container
 from enricher.server_settings import OpenSearchSettings, RedisSettings
 from enricher.settings import Settings
@@ -63,7 +63,7 @@ class House:
         """Make a meter of both servers and of whom it is told."""
         return Meter(
             {
-                "node": processor_of_nodes(self.services.opensearch),
+                "node": processor_of_processes(self.pid("opensearch")),
                 "redis": processor_of_processes(self.pid("valkey")),
                 **ours,
             }

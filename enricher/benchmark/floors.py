@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from enricher.benchmark.figures import Series
 from enricher.cloudtrail import codec
 from enricher.errors import ConfigurationError
 from enricher.stores.opensearch_client import parts, translated
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
 
     from opensearchpy import OpenSearch
 
+    from enricher.benchmark.material import Prepared
+    from enricher.benchmark.meter import Meter
     from enricher.enrichers.interface import Enricher
 
 PREFIX = "enricher-bench-"
+RAW, FINAL = "(a1) raw floor", "(a2) final floor"
 _MEBIBYTE = 1 << 20
 
 
@@ -55,6 +59,64 @@ WAYS: tuple[Loading, ...] = tuple(
     for shards in (1, 2)
 )
 """Among these the best one is looked for."""
+
+
+@dataclass(slots=True)
+class Floors:
+    """Both floors, measured as often as they are asked for.
+
+    Attributes:
+        client: The cluster.
+        enrichers: Those whose fields are mapped.
+        meter: Who takes part.
+        loading: How documents are sent.
+        series: What was measured so far.
+        bytes_each: Of each floor the bytes that an event takes in a merged index, once known.
+    """
+
+    client: OpenSearch
+    enrichers: Sequence[Enricher]
+    meter: Meter
+    loading: Loading
+    series: Series
+    bytes_each: dict[str, float]
+
+    def find_best(self, prepared: Prepared) -> None:
+        """Look for the way to send raw documents that is fastest here."""
+        best = max(WAYS, key=lambda way: self._rate(prepared.raw, way))
+        self.loading = best
+
+    def measure(self, prepared: Prepared, *, weigh: bool = False) -> None:
+        """Send both kinds of documents once, one after the other.
+
+        Args:
+            prepared: The documents.
+            weigh: Whether to see afterwards how large the indices are; merging them takes a while.
+        """
+        for measure, documents in ((RAW, prepared.raw), (FINAL, prepared.final)):
+            self._send(measure, documents, self.loading, weigh=weigh)
+
+    def _rate(self, documents: Sequence[tuple[str, bytes]], way: Loading) -> float:
+        trial = Floors(self.client, self.enrichers, self.meter, way, Series(), {})
+        trial._send(RAW, documents, way, weigh=False)
+        return trial.series.samples[RAW][0].rate
+
+    def _send(
+        self,
+        measure: str,
+        documents: Sequence[tuple[str, bytes]],
+        way: Loading,
+        *,
+        weigh: bool,
+    ) -> None:
+        bodies = requests(documents, way.bulk_bytes)
+        body = events_body(self.enrichers, way.shards)
+        with index_of_own(self.client, "floor", body) as index:
+            with self.meter.taking(len(documents)) as taken:
+                load(self.client, index, bodies, way.senders)
+            self.series.add(measure, taken.sample)
+            if weigh:
+                self.bytes_each[measure] = index_bytes(self.client, index) / len(documents)
 
 
 def events_body(enrichers: Sequence[Enricher], shards: int | None = None) -> dict[str, Any]:

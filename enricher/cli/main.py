@@ -13,6 +13,7 @@ from enricher.cli import (
     api,
     apikeys,
     backfill,
+    bench,
     dashboards,
     enrichers,
     evidence,
@@ -47,6 +48,7 @@ cli.command("ingest")(ingest.ingest)
 cli.command("watch")(watch.watch_queue)
 cli.command("verify")(verify.verify_files)
 cli.command("backfill")(backfill.backfill_indices)
+cli.command("bench")(bench.bench)
 cli.command("who")(who.who)
 cli.command("explain")(explain.explain_files)
 cli.command("install")(install.install)

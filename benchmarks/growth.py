@@ -1,0 +1,118 @@
+"""How the cost of an event grows: workers, events there, accounts, chains, late evidence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from benchmarks.delivery import ORDERED, Order, deliver
+from benchmarks.trails import trail
+from enricher.benchmark.floors import Loading, load, requests
+from enricher.benchmark.material import prepare
+from enricher.cloudtrail.record import Record
+from enricher.pipeline.documents import index_name
+from tools.trailgen.plan import load_plan
+
+if TYPE_CHECKING:
+    from benchmarks.delivery import Delivered
+    from benchmarks.house import House
+    from enricher.benchmark.material import Material
+
+_LATE = (0.0, 0.1, 0.25, 0.5)
+_WORKERS = (1, 2)
+_ACCOUNTS = (10, 100, 1_000)
+_DEPTHS = (1, 2, 4, 6)
+
+Row = dict[str, float]
+Table = list[Row]
+
+
+def measure_growth(house: House, events: int, *, large: bool) -> dict[str, Table]:
+    """Make every table; each row is one delivery, after one that is not counted."""
+    there = (10_000, 100_000, 1_000_000) if large else (10_000, 100_000)
+    usual = trail(load_plan(events))
+    tables: dict[str, Table] = {"processes of the worker": []}
+    for processes in _WORKERS:
+        with house.worker(processes) as worker:
+            house.empty()
+            deliver(house, worker, usual.fresh("warm"), ORDERED, 0)
+            house.empty()
+            found = deliver(house, worker, usual.fresh(f"{processes}"), ORDERED, 0)
+            tables["processes of the worker"].append(_row(processes, found))
+    with house.worker(_WORKERS[-1]) as worker:
+        tables["events there already"] = []
+        house.empty()
+        filled = 0
+        for wanted in there:
+            filled = _fill(house, usual, filled, wanted)
+            found = deliver(house, worker, usual.fresh(f"there {wanted}"), ORDERED, 0)
+            filled += usual.count
+            tables["events there already"].append(_row(wanted, found))
+        tables["share of files that come last"] = []
+        for late in _LATE:
+            house.empty()
+            found = deliver(house, worker, usual.fresh(f"late {late}"), Order(late=late), 1)
+            tables["share of files that come last"].append(_row(late, found))
+        tables["accounts"] = []
+        for accounts in _ACCOUNTS:
+            house.empty()
+            found = deliver(house, worker, trail(load_plan(events, accounts)), ORDERED, 0)
+            tables["accounts"].append(_row(accounts, found))
+        tables["longest chain"] = []
+        for depth in _DEPTHS:
+            house.empty()
+            plan = replace(load_plan(events), chain_depth=depth, shares={"role_chain": 1})
+            found = deliver(house, worker, trail(plan), ORDERED, 0)
+            tables["longest chain"].append(_row(depth, found))
+    tables["evidence in Redis"] = [_redis(house, usual, events)]
+    return tables
+
+
+def _row(value: float, found: Delivered) -> Row:
+    sample = found.sample
+    return {
+        "value": value,
+        "events_per_second": sample.rate,
+        "cpu_each": sample.cpu_each,
+        "cpu_ours": sample.cpu_of("ours"),
+        "cpu_node": sample.cpu_of("node"),
+        "rewritten": found.rewritten / sample.events,
+    }
+
+
+def _fill(house: House, material: Material, filled: int, wanted: int) -> int:
+    """Put finished events into the index until there are so many."""
+    services = house.services
+    month = index_name(Record(next(material.records())).at, services.settings.opensearch.period)
+    way = Loading()
+    while filled < wanted:
+        prepared = prepare(
+            material.fresh(f"fill {filled}"), services.enrichers, datetime.now(tz=UTC)
+        )
+        bodies = requests(prepared.final, way.bulk_bytes)
+        load(services.opensearch, month, bodies, way.senders)
+        filled += material.count
+    return filled
+
+
+def _redis(house: House, material: Material, events: int) -> Row:
+    """See what evidence takes: all memory that Redis has more, for each key that holds facts."""
+    services = house.services
+    house.empty()
+    with house.worker(_WORKERS[-1]) as worker:
+        before = services.redis.info("memory")["used_memory"]
+        deliver(house, worker, material.fresh("redis"), ORDERED, 0)
+        after = services.redis.info("memory")["used_memory"]
+    keys = {
+        kind: sum(1 for _ in services.redis.scan_iter(f"enricher:{kind}*", count=10_000))
+        for kind in ("facts:1:issued/", "facts:", "waiting:")
+    }
+    return {
+        "value": events,
+        "bytes": after - before,
+        "keys_with_facts": keys["facts:"],
+        "credentials": keys["facts:1:issued/"],
+        "keys_waited_for": keys["waiting:"],
+        "bytes_per_credential": (after - before) / max(keys["facts:1:issued/"], 1),
+    }
