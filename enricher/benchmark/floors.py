@@ -187,7 +187,10 @@ def index_bytes(client: OpenSearch, index: str) -> int:
     """Give what an index takes on disk once its segments are merged, without replicas."""
     with translated():
         client.indices.forcemerge(index=index, params={"max_num_segments": "1"})
-        client.indices.flush(index=index)
+        # Only then are the files of the segments that were merged gone.
+        client.indices.refresh(index=index)
+        client.indices.flush(index=index, params={"force": "true"})
+        client.indices.refresh(index=index)
         answer = client.indices.stats(index=index, metric="store")
     size: int = answer["_all"]["primaries"]["store"]["size_in_bytes"]
     return size
