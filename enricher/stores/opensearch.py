@@ -18,6 +18,7 @@ from enricher.pipeline.ports import (
     Written,
 )
 from enricher.stores.opensearch_client import (
+    AS_STORED,
     CONFLICT,
     CREATED,
     OK,
@@ -46,7 +47,7 @@ EVENTS = f"{EVENTS_PREFIX}*"
 _PAGE = 1_000
 # An event that somebody rewrites at the same time is left to the next try, never overwritten.
 _MARKING = {"conflicts": "proceed", "ignore_unavailable": "true", "allow_no_indices": "true"}
-_IN_ORDER = ({"eventTime": "asc"}, {"_id": "asc"})
+_IN_ORDER = ({"eventTime": "asc"}, AS_STORED)
 _KEYS_PER_QUERY = 100  # keeps the number of clauses well below the cluster's limit
 _PROOFS_PER_QUERY = 10_000
 

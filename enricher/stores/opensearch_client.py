@@ -11,6 +11,7 @@ from opensearchpy.exceptions import (
     AuthorizationException,
     ConnectionTimeout,
     NotFoundError,
+    RequestError,
     TransportError,
 )
 from opensearchpy.exceptions import ConnectionError as ClientConnectionError
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 OK, CREATED, MISSING, CONFLICT, SERVER_ERROR = 200, 201, 404, 409, 500
 # Somebody lifts the block or opens the index, and then the same request succeeds.
 BLOCKED = frozenset({"cluster_block_exception", "index_closed_exception"})
+# Sorts last what is equal otherwise: total within one point in time, and meaningless beyond it.
+AS_STORED: Mapping[str, str] = {"_shard_doc": "asc"}
+# In its place where a cluster is older than 3.3. To sort by it, a node holds every id in memory.
+_BY_ID: Mapping[str, str] = {"_id": "asc"}
 _PIT_KEPT = "5m"  # longer than anything that is done with one page
 _Answer = TypeVar("_Answer")
 _NOT_ALLOWED = "security_exception"
@@ -125,7 +130,7 @@ def walk(  # noqa: PLR0913 - what, where, in which order, from where, in which s
         client: The client.
         index: A name or pattern; nothing is given where it names nothing.
         query: Which documents.
-        sort: A total order, e.g. by time and ``_id``.
+        sort: A total order, e.g. by time and ``AS_STORED``; with ``after``, one that lasts.
         size: Hits of a page.
         after: The sort values of the hit to begin behind.
     """
@@ -152,7 +157,7 @@ def walk(  # noqa: PLR0913 - what, where, in which order, from where, in which s
         body["search_after"] = after
     try:
         while True:
-            hits = patiently(lambda: _page(client, body))
+            hits = patiently(lambda: _page_of_any_version(client, body))
             if hits:
                 yield hits
             if len(hits) < size:
@@ -161,6 +166,17 @@ def walk(  # noqa: PLR0913 - what, where, in which order, from where, in which s
     finally:
         with translated():
             client.delete_pit(body={"pit_id": [opened["pit_id"]]})
+
+
+def _page_of_any_version(client: OpenSearch, body: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give a page; where the cluster does not know the order as stored, by id from here on."""
+    try:
+        return _page(client, body)
+    except RequestError as err:
+        if AS_STORED not in body["sort"] or "_shard_doc" not in str(err.info):
+            raise
+        body["sort"] = [_BY_ID if one == AS_STORED else one for one in body["sort"]]
+        return _page(client, body)
 
 
 def _page(client: OpenSearch, body: Mapping[str, Any]) -> list[dict[str, Any]]:
