@@ -11,11 +11,18 @@ from urllib.parse import quote, urlsplit
 import redis
 from opensearchpy import OpenSearch, Transport
 from opensearchpy.exceptions import ConnectionError as OpenSearchConnectionError
-from opensearchpy.exceptions import ConnectionTimeout, SSLError, TransportError
+from opensearchpy.exceptions import (
+    ConnectionTimeout,
+    SerializationError,
+    SSLError,
+    TransportError,
+)
+from opensearchpy.serializer import JSONSerializer
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from urllib3.exceptions import NewConnectionError
 
+from enricher.cloudtrail import codec
 from enricher.errors import ConfigurationError
 from enricher.stores.patience import OVERLOADED, TRIES, pause_before
 
@@ -91,8 +98,24 @@ def make_opensearch(
         timeout=timeout.total_seconds(),
         max_retries=0,  # its own repetitions come without a pause
         http_compress=False,
+        serializer=_FastReader(),
         pool_maxsize=_CONNECTIONS,
     )
+
+
+class _FastReader(JSONSerializer):
+    """Reads answers by our own codec: the client's own took a tenth of a worker's time."""
+
+    def loads(self, data: str) -> Any:  # noqa: ANN401 - the client's own
+        """Read an answer.
+
+        Raises:
+            SerializationError: If it is not JSON, e.g. a proxy's page.
+        """
+        try:
+            return codec.loads(data)
+        except codec.JSONDecodeError as err:
+            raise SerializationError(data, err) from err
 
 
 def _transport(*, serverless: bool, repeats: bool) -> type[Transport]:
