@@ -133,8 +133,8 @@ def _measures(found: Findings) -> Iterator[str]:
     )
     for name in series.samples:
         cpu = " | ".join(series.cpu_of(name, who).shown(1) for who in ("node", "ours", "redis"))
-        rate, each = series.rate(name).shown(0), series.cpu_each(name).shown(1)
-        yield f"| {name} | {rate} | {each} | {cpu} |"
+        rate, all_of_it = series.rate(name).shown(0), series.cpu_each(name).shown(1)
+        yield f"| {name} | {rate} | {all_of_it} | {cpu} |"
     yield ""
     if found.bytes_each:
         yield f"The floors are sent as: {found.loading}."
@@ -142,8 +142,8 @@ def _measures(found: Findings) -> Iterator[str]:
         said = ", ".join(f"{count:,} {state}" for state, count in states.items())
         yield f"After {name}: {said}."
     yield from ("", "| ratio | by the clock | by processor time |", "| --- | ---: | ---: |")
-    for name, (clock, cpu) in found.ratios().items():
-        yield f"| {name} | {clock.shown()} | {cpu.shown()} |"
+    for name, (clock, spent) in found.ratios().items():
+        yield f"| {name} | {clock.shown()} | {spent.shown()} |"
     if found.bytes_each:
         raw, final = found.bytes_each[RAW], found.bytes_each[FINAL]
         yield ""

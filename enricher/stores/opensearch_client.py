@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 OK, CREATED, MISSING, CONFLICT, SERVER_ERROR = 200, 201, 404, 409, 500
 # Somebody lifts the block or opens the index, and then the same request succeeds.
 BLOCKED = frozenset({"cluster_block_exception", "index_closed_exception"})
-_BULK_ANSWER = "items.*._index,items.*.status,items.*.error,items.*.get"  # all that anybody of ours looks at
+_BULK_ANSWER = (
+    "items.*._index,items.*.status,items.*.error,items.*.get"  # all that anybody of ours looks at
+)
 # Sorts last what is equal otherwise: total within one point in time, and meaningless beyond it.
 AS_STORED: Mapping[str, str] = {"_shard_doc": "asc"}
 # In its place where a cluster is older than 3.3. To sort by it, a node holds every id in memory.
