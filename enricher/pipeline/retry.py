@@ -277,7 +277,9 @@ class _Pieces:
         )
 
 
-def _write(entries: Sequence[_Again], services: IngestServices) -> tuple[list[Taken], list[Refused]]:
+def _write(
+    entries: Sequence[_Again], services: IngestServices
+) -> tuple[list[Taken], list[Refused]]:
     """Publish, enrich, write and look once more, as when a file is ingested."""
     readable = [one.readable for one in entries]
     stated = [state(one.record, one.body.notes) for one in readable]
