@@ -1,11 +1,12 @@
 """How fast the API answers each call that reads, over many events.
 
-    python -m benchmarks.api [--events N] [--calls N] [--report FILE]
+    python -m benchmarks.api [--events N] [--calls N] [--report [FILE]] [--data DIR]
 
 Real servers and a real ``enricher api``, each a process of its own on this machine, are filled with
 one organization's trail and asked over HTTP: each call many times, one after the other, each time
 for another event, key, session, principal or address, drawn from the events at random, so that who
-does much is asked for often. Prints a table, and writes it into the report.
+does much is asked for often. Prints a table, and writes it into the report. With ``--data`` the
+events are kept there, and those that are there are asked again.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="enricher-bench-") as folder:
         settings = replace(
             StackSettings.default(),
-            data_dir=Path(folder) / "stack",
+            data_dir=arguments.data or Path(folder) / "stack",
             heap=_HEAP_BYTES,
             opensearch_port=_OPENSEARCH_PORT,
             redis_port=_REDIS_PORT,
@@ -103,6 +104,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--accounts", type=int, default=30)
     parser.add_argument("--calls", type=int, default=100, help="how often each call is asked")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--data", type=Path, help="keep the servers' data in this directory")
     parser.add_argument("--report", type=Path, nargs="?", const=_REPORT, help="write it there too")
     return parser.parse_args()
 
@@ -169,9 +171,10 @@ def _report(loaded: Loaded, timed: list[Timed], load_before: float, calls: int) 
     largest = ", ".join(f"{count:,} ({name})" for name, count in loaded.largest.items())
     yield (
         f"{loaded.events:,} events in one index of one shard ({loaded.bytes / 1e9:.2f} GB, "
-        f"{loaded.segments} segments): {counts}. Most events of one: {largest}. "
-        f"Generated, enriched and indexed in {loaded.seconds:,.0f} s."
+        f"{loaded.segments} segments): {counts}. Most events of one: {largest}."
     )
+    if loaded.seconds is not None:
+        yield f"Generated, enriched and indexed in {loaded.seconds:,.0f} s."
     yield ""
     yield (
         f"{os.cpu_count()} cores ({_processor()}) for OpenSearch (heap {_HEAP_BYTES >> 20} MiB), "

@@ -47,7 +47,7 @@ class Loaded:
     """What is there to be asked for.
 
     Attributes:
-        seconds: How long it took to generate, enrich and index.
+        seconds: How long it took to generate, enrich and index; None where it was there before.
         counts: How many different ones there are of what.
         largest: How many events the largest one of each has.
         bytes: What the index takes on disk.
@@ -55,7 +55,7 @@ class Loaded:
     """
 
     events: int
-    seconds: float
+    seconds: float | None
     counts: dict[str, int]
     largest: dict[str, int]
     bytes: int
@@ -67,6 +67,8 @@ def load(url: str, events: int, accounts: int, seed: int) -> Loaded:
     began = time.monotonic()
     client = OpenSearch(url, timeout=120)
     templates.install(client, Period.MONTH, built_in())
+    if client.count(index=EVENTS)["count"] >= events:
+        return _described(client, None)
     hours = max(3, events // _PER_HOUR)
     plan = replace(load_plan(events, accounts), people=200, machines=60, hours=hours)
     records = generate(seed, plan).records
@@ -127,7 +129,7 @@ def _wait_for_merges(client: OpenSearch) -> None:
             return
 
 
-def _described(client: OpenSearch, seconds: float) -> Loaded:
+def _described(client: OpenSearch, seconds: float | None) -> Loaded:
     aggregations: Json = {
         name: {"cardinality": {"field": field, "precision_threshold": 40_000}}
         for name, field in _COUNTED.items()
