@@ -9,14 +9,26 @@ from fastapi.openapi.utils import get_openapi
 from starlette.routing import Route
 
 import enricher
-from enricher.api import activity, enrichment, lineage, metrics, problems, triage, upkeep
+from enricher.api import (
+    activity,
+    enrichment,
+    investigate,
+    lineage,
+    metrics,
+    problems,
+    triage,
+    upkeep,
+)
 from enricher.api.gate import Gate, Guard
 from enricher.api.limits import RateLimit
 from enricher.api.oidc import TokenVerifier
+from enricher.api.signin import SignIns
 from enricher.bootstrap import Container
 from enricher.settings import ApiSettings
 
-_ROUTERS = tuple(module.router for module in (lineage, activity, triage, enrichment, upkeep))
+_ROUTERS = tuple(
+    module.router for module in (lineage, activity, triage, enrichment, upkeep, investigate)
+)
 _DOCUMENT = "/openapi.json"
 _DESCRIPTION = (
     "Who was really behind each AWS CloudTrail event, what else they did, and what to do about it. "
@@ -50,7 +62,9 @@ def create_app(services: Container) -> FastAPI:
     for router in _ROUTERS:
         app.include_router(router)
     problems.install(app)
-    app.add_middleware(Gate, guard=_guard(services))
+    guard = app.state.guard = _guard(services)
+    app.state.sign_ins = SignIns(services.api_keys, services.settings.api.sign_in_lifetime)
+    app.add_middleware(Gate, guard=guard)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign] # FastAPI's own way
     return app
 

@@ -115,6 +115,28 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
+ANSWERED = (
+    HTTPException,
+    RequestValidationError,
+    NotIndexedError,
+    QuestionError,
+    LogFileError,
+    UnavailableError,
+    ConfigurationError,
+)
+
+
+def answered(request: Request, error: Exception) -> JSONResponse:
+    """Answer one of these errors as a problem."""
+    if isinstance(error, HTTPException):
+        return _http(request, error)
+    if isinstance(error, RequestValidationError):
+        return _validation(request, error)
+    if isinstance(error, ConfigurationError):
+        return _unexpected(request, error)
+    return _known(request, error)
+
+
 def _id(request: Request) -> str | None:
     return getattr(request.state, "request_id", None)
 

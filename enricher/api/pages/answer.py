@@ -1,0 +1,137 @@
+"""Puts together what the page shows of one question, from the answers that playbooks get too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from enricher.api.pages import wording
+from enricher.api.pages.chain import pictures
+from enricher.response.errors import NotIndexedError, QuestionError
+from enricher.response.exposure import Subject, SubjectKind
+from enricher.response.guardduty import Finding
+from enricher.response.lineage import EventLineage, event_lineage, proof_of
+from enricher.response.plan_as_text import as_text
+from enricher.response.sessions import events_page
+from enricher.response.triage import involved, triage, triage_finding
+
+if TYPE_CHECKING:
+    from enricher.api.pages.chain import Picture
+    from enricher.api.pages.wording import Verdict
+    from enricher.response.asking import Asked
+    from enricher.response.models import Event, Hop, Origin
+    from enricher.response.planning import Planning
+    from enricher.response.ports import EventReading
+    from enricher.response.sessions import Session
+    from enricher.response.triage import Triage
+
+_FIRST_EVENTS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A containment plan to be copied, or why there is none."""
+
+    lines: tuple[str, ...] = ()
+    subject: str = ""
+    why_none: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Investigation:
+    """Everything on the page.
+
+    Attributes:
+        event: The event that was asked for, where it was one.
+        origin: Who is behind it; of a question about one event, behind that event.
+        chain: From that origin, to the event or in the session drawn.
+        drawn: The session whose chain is drawn, where there are several.
+        first_events: The first that were done in these sessions.
+    """
+
+    found: Triage
+    event: EventLineage | None
+    origin: Origin | None
+    chain: tuple[Hop, ...]
+    state: str | None
+    verdict: Verdict
+    drawn: Session | None
+    pictures: tuple[Picture, ...]
+    proof: tuple[Event, ...]
+    proof_not_indexed: tuple[str, ...]
+    first_events: tuple[Event, ...]
+    plan: Plan
+
+
+def investigate(asked: Asked, reading: EventReading, planning: Planning) -> Investigation:
+    """Answer everything about what was asked for.
+
+    Raises:
+        NotIndexedError: If nothing of it is indexed.
+        QuestionError: If the time range ends before it begins.
+    """
+    found = triage_finding(asked, reading) if isinstance(asked, Finding) else triage(asked, reading)
+    event_id = None if isinstance(asked, Finding) else asked.event_id
+    event = event_lineage(event_id, reading) if event_id else None
+    drawn = _drawn(found)
+    origin = (
+        event.origin
+        if event
+        else found.origin or (drawn.origin if _alone(found) and drawn else None)
+    )
+    chain = event.chain if event else (drawn.chain if drawn else ())
+    if event:
+        proof, absent = event.proof, event.proof_not_indexed
+    else:
+        proof, absent = proof_of(origin, reading)
+    first = events_page(involved(asked, reading), _FIRST_EVENTS, None, reading).events
+    return Investigation(
+        found=found,
+        event=event,
+        origin=origin,
+        chain=chain,
+        state=event.state if event else (drawn.state if drawn else None),
+        verdict=wording.verdict(origin, len(found.origins)),
+        drawn=drawn if event is None and len(found.sessions) > 1 else None,
+        pictures=pictures(
+            origin if event else drawn.origin if drawn else origin,
+            chain,
+            event.event if event else None,
+        ),
+        proof=proof,
+        proof_not_indexed=absent,
+        first_events=first,
+        plan=_plan(found, origin, planning),
+    )
+
+
+def _drawn(found: Triage) -> Session | None:
+    """Choose the session that tells most: the longest chain, then the most events."""
+    if not found.sessions:
+        return None
+    return max(found.sessions, key=lambda one: (len(one.chain), one.use.events))
+
+
+def _alone(found: Triage) -> bool:
+    """Say whether all is of one session, whose origin then is that of everything."""
+    return len(found.sessions) == 1 and len(found.origins) <= 1
+
+
+def _plan(found: Triage, origin: Origin | None, planning: Planning) -> Plan:
+    subject = _subject(found, origin)
+    if subject is None:
+        why = "Several sessions or origins are involved: choose one of them, and its plan is here."
+        return Plan(why_none=why)
+    try:
+        text = as_text(planning.plan(subject))
+    except (NotIndexedError, QuestionError) as err:
+        return Plan(why_none=str(err))
+    return Plan(lines=tuple(text.splitlines()), subject=f"{subject.kind.value} {subject.id}")
+
+
+def _subject(found: Triage, origin: Origin | None) -> Subject | None:
+    if len(found.sessions) == 1:
+        return Subject(SubjectKind.SESSION, found.sessions[0].session_id)
+    if origin is not None and origin.id is not None:
+        return Subject(SubjectKind.ORIGIN, origin.id)
+    return None

@@ -1,0 +1,156 @@
+"""Says in words what fields say in codes: who it was, how sure that is, by what it was found.
+
+The methods are those of ``docs/explanation/origin.md``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from enricher.response.origins import FIXES
+
+if TYPE_CHECKING:
+    from enricher.response.models import Hop, Origin
+
+KINDS = {
+    "iam_user": "IAM user",
+    "root": "root user",
+    "saml_subject": "SAML user",
+    "oidc_subject": "OIDC subject",
+    "idc_user": "Identity Center user",
+    "ec2_instance": "EC2 instance",
+    "lambda_function": "Lambda function",
+    "workload": "workload",
+    "aws_service": "AWS service",
+    "x509_subject": "holder of a certificate",
+    "cognito_identity": "Cognito identity",
+    "delegated_provider": "delegated provider",
+    "external_iam_user": "IAM user of another account",
+    "external_role_session": "role session of another account",
+    "asserted": "claimed, not proved",
+    "anonymous": "nobody: the call was not signed",
+    "unknown_issuer": "not known",
+}
+METHODS = {
+    "L0": "the record itself names the principal",
+    "L1": "the call that issued the key, at that second",
+    "L1b": "the call that issued the key, a part of it lost, one candidate",
+    "L2": "copies of one call in two accounts, by their shared id",
+    "L2b": "copies of one call in two accounts, by request and key",
+    "L3": "AWS's own id of the sign-in session",
+    "L4": "a console sign-in or role switch in the second in which the session began",
+    "L5": "a SAML sign-in of that principal in that second",
+    "L5b": "the Identity Center portal's request in that second",
+    "L5c": "Identity Center's user, stamped on the record",
+    "L5d": "Identity Center's user, told by its session",
+    "L6": "the workload, named by the record or by the service that gave it credentials",
+    "L7": "a service that acts with its caller's own identity",
+    "L8": "the source identity: a claim that cannot change along a chain",
+    "L9": "the closest call before: no time of creation is known",
+    "L10": "only the account is known",
+    "L11": "a session name that looks like somebody: a hint",
+}
+_VERBS = {"exact": "did this", "strong": "did this", "moderate": "probably did this"}
+_MAY = "may have done this"
+_SURE = frozenset({"exact", "strong"})
+
+
+class Verdict(NamedTuple):
+    """The answer in a sentence.
+
+    Attributes:
+        who: Whom it begins with; a value, or our own words where nobody is named.
+        named: Whether ``who`` is a value.
+        what: How it goes on.
+        sure: Whether it may be read as a fact.
+        then: What follows: how sure, what proves it, what would tell more.
+    """
+
+    who: str
+    named: bool
+    what: str
+    sure: bool
+    then: str
+
+
+def verdict(origin: Origin | None, others: int = 0) -> Verdict:
+    """Say who did it.
+
+    Args:
+        origin: Who was behind all of it; None where that is nobody known, or not one alone.
+        others: How many origins there are where it is not one alone.
+    """
+    if origin is None:
+        if others > 1:
+            return Verdict(f"{others} origins", False, "are behind this", False, "Look at each.")
+        then = "Its events are not enriched yet, or name nobody."
+        return Verdict("Nobody known", False, "is behind this", False, then)
+    proof = _proof(origin)
+    name = origin.name or origin.arn or origin.id
+    match origin.status:
+        case "resolved" if name:
+            what = f"({where(origin)}) {_VERBS.get(origin.confidence or '', _MAY)}"
+            return Verdict(name, True, what, origin.confidence in _SURE, proof)
+        case "external" if name:
+            what = f"({where(origin)}) did this, from an account that is not collected"
+            return Verdict(
+                name, True, what, False, f"Whoever is behind it there is not seen; {proof}"
+            )
+        case "external":
+            then = f"Whoever is behind it there is not seen; {proof}"
+            account = origin.account_id or "another account"
+            return Verdict(account, bool(origin.account_id), "is where this came from", False, then)
+        case "ambiguous":
+            many = f"One of {len(origin.candidates)}" if origin.candidates else "One of several"
+            return Verdict(many, False, "did this, and nothing tells which", False, proof)
+        case "conflict":
+            return Verdict("Evidence disagrees", False, "on who did this", False, proof)
+        case _:
+            return Verdict("It is not known", False, "who did this", False, fix(origin) or proof)
+
+
+def where(origin: Origin) -> str:
+    """Say what an origin is, and of which account."""
+    kind = KINDS.get(origin.kind or "", origin.kind or "of unknown kind")
+    account = origin.account_name or origin.account_id
+    both = account if account == origin.account_id else f"{account}, {origin.account_id}"
+    return f"{kind}, {both}" if account else kind
+
+
+def _proof(origin: Origin) -> str:
+    sure = origin.confidence or "none"
+    number = len(origin.evidence)
+    if not number:
+        return f"{sure} confidence, no proving event"
+    return f"{sure}, proved by {number} event{'s' if number > 1 else ''}"
+
+
+def fix(origin: Origin) -> str | None:
+    """Say what would tell more, where the reason says so."""
+    return FIXES.get(origin.reason or "")
+
+
+def method(rule: str | None) -> str:
+    """Say by what a hop or an origin was found."""
+    return METHODS.get(rule or "", "a method that is not known here")
+
+
+def is_sure(confidence: str | None) -> bool:
+    """Say whether a hop may be drawn as certain."""
+    return confidence in _SURE
+
+
+def hop(one: Hop) -> str:
+    """Say how sure a hop is, in the words of the picture."""
+    sure = one.confidence or "none"
+    told = f"{sure} · {one.rule}" if one.rule else sure
+    return told if is_sure(one.confidence) else f"uncertain: {told}"
+
+
+FIGURES = {
+    "person": "origin",
+    "machine": "origin, a machine",
+    "role": "session",
+    "event": "event",
+    "unknown": "origin",
+}
