@@ -25,6 +25,7 @@ from enricher.pipeline.verify import VerifyServices
 from enricher.pipeline.watch import WatchServices
 from enricher.reach import Reach, content_of
 from enricher.response.contain import ContainServices
+from enricher.response.planning import Planning
 from enricher.settings import load_settings
 from enricher.stores.account_names import read_account_names
 from enricher.stores.api_keys import FileApiKeys
@@ -335,6 +336,20 @@ class Container(Reach):
             responder=AwsResponder(self.aws, role, clock.now),
             records=self.containment_records,
             now=clock.now,
+        )
+
+    @cached_property
+    def planning(self) -> Planning:
+        """What making containment plans needs."""
+        chosen, names = self.settings.containment, self.settings.names
+        # Whose accounts are known only where somebody lists them all.
+        own = set(read_account_names(names.accounts_file)) if names.accounts_file else set()
+        listed = bool(own or (chosen.roles and not chosen.role_name))
+        return Planning(
+            reading=self.reading,
+            now=SystemClock().now,
+            own_accounts=frozenset(own | set(chosen.roles)) if listed else None,
+            management_account=chosen.management_account,
         )
 
     @cached_property

@@ -108,6 +108,8 @@ class ContainmentSettings(Section):
     """ARN of the responder role by account id, as JSON, for accounts where it is another."""
     external_id: str | None = None
     """External id that the responder roles' trust policies ask for."""
+    management_account: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
+    """Management account of the organization: service control policies do not reach it."""
 
     @model_validator(mode="after")
     def _name_a_role(self) -> Self:

@@ -11,6 +11,7 @@ from starlette.routing import Route
 import enricher
 from enricher.api import (
     activity,
+    containment,
     enrichment,
     investigate,
     lineage,
@@ -27,7 +28,8 @@ from enricher.bootstrap import Container
 from enricher.settings import ApiSettings
 
 _ROUTERS = tuple(
-    module.router for module in (lineage, activity, triage, enrichment, upkeep, investigate)
+    module.router
+    for module in (lineage, activity, triage, containment, enrichment, upkeep, investigate)
 )
 _DOCUMENT = "/openapi.json"
 _DESCRIPTION = (
@@ -96,7 +98,11 @@ def _document(app: FastAPI) -> dict[str, Any]:
     """Write the OpenAPI document, with the problems that every call may be answered with."""
     if app.openapi_schema is None:
         found = get_openapi(
-            title=app.title, version=app.version, description=app.description, routes=app.routes
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            routes=app.routes,
+            separate_input_output_schemas=False,
         )
         schema = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas = found["components"]["schemas"]

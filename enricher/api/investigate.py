@@ -210,16 +210,14 @@ Form = Annotated[dict[str, str], Depends(form)]
 
 
 @router.get(PAGE)
-def get_page(
-    query: Annotated[PageQuery, Query()], _: Visitor, reading: Reading, services: Services
-) -> Response:
+def get_page(query: Annotated[PageQuery, Query()], _: Visitor, services: Services) -> Response:
     """Show the answer, or where one asks."""
     asked = query.asked()
     if not asked:
         return HTMLResponse(render("start.html", asked=_shown(query)))
     for number, one in enumerate(asked, 1):
         try:
-            answer = investigate(one, reading, services.planning)
+            answer = investigate(one, services.planning)
         except NotIndexedError:
             if number == len(asked):
                 raise

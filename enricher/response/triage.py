@@ -1,7 +1,7 @@
 """From anything suspicious to everything about it, in one answer.
 
 The credential, its origin and chain, the tree of sessions, what was done and refused there, what
-else the same origin did, and who else came from the same address.
+else the same origin did, who else came from the same address, and what would contain it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from pydantic import AwareDatetime, Field, IPvAnyAddress, model_validator
 
 from enricher.response.denials import AccessDenied, access_denied
 from enricher.response.errors import NotIndexedError
+from enricher.response.exposure import Subject, SubjectKind
 from enricher.response.guardduty import Finding
 from enricher.response.lineage import CredentialLineage, credential_lineage
 from enricher.response.models import Alert, Answer, Origin
 from enricher.response.origins import ActiveOrigin, active_origins
 from enricher.response.ports import Group, Selection
+from enricher.response.runs import PlanAnswer
 from enricher.response.selecting import (
     ADDRESS,
     KEY,
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from enricher.response.origins import Origins
+    from enricher.response.planning import Planning
+    from enricher.response.plans import Plan
     from enricher.response.ports import EventReading
     from enricher.response.sessions import Sessions
 
@@ -108,6 +112,9 @@ class Triage(Answer):
     """Others who came from the same public addresses in that time; that proves nothing."""
     alerts: tuple[Alert, ...]
     """Alerts on the same origin in that time; empty as long as none are written."""
+    containment: PlanAnswer | None
+    """What would contain the session, or the origin of several; nothing is kept of this plan.
+    Absent where it is nobody's alone: make a plan for each origin or session."""
     complete: bool
     """Whether everything was counted and given."""
 
@@ -128,17 +135,17 @@ class _Case:
     end: datetime | None
 
 
-def triage(question: Question, reading: EventReading) -> Triage:
+def triage(question: Question, planning: Planning) -> Triage:
     """Answer everything about something suspicious.
 
     Raises:
         NotIndexedError: If nothing fits.
         QuestionError: If the time range ends before it begins.
     """
-    return _answer([_selection(question)], question, None, reading)
+    return _answer([_selection(question)], question, None, planning)
 
 
-def triage_finding(finding: Finding, reading: EventReading) -> Triage:
+def triage_finding(finding: Finding, planning: Planning) -> Triage:
     """Answer everything about a GuardDuty finding.
 
     Key ids recur: the credential is the one of that principal at that time. Where that is not
@@ -147,7 +154,7 @@ def triage_finding(finding: Finding, reading: EventReading) -> Triage:
     Raises:
         NotIndexedError: If neither the key nor the principal is in the index.
     """
-    return _answer(_wanted(finding), _about(finding), finding, reading)
+    return _answer(_wanted(finding), _about(finding), finding, planning)
 
 
 def involved(asked: Question | Finding, reading: EventReading) -> Selection:
@@ -205,8 +212,9 @@ def _answer(
     wanted: Sequence[Selection],
     question: Question,
     finding: Finding | None,
-    reading: EventReading,
+    planning: Planning,
 ) -> Triage:
+    reading = planning.reading
     case = _case(wanted, question, reading)
     origins = active_origins(case.focus, _ORIGINS, reading)
     only = _only(origins)
@@ -226,6 +234,7 @@ def _answer(
         elsewhere=_elsewhere(only, case, reading),
         same_address=_same_address(only, case, reading),
         alerts=(),
+        containment=_containment(only, case, planning),
         complete=all(
             (case.found.complete, origins.complete, summary.complete, *(t.complete for t in trees))
         ),
@@ -285,6 +294,15 @@ def _elsewhere(only: Origin | None, case: _Case, reading: EventReading) -> tuple
     same = within(Selection().where(ORIGIN, only.id), case.start, case.end)
     seen = [one.session_id for one in case.found.sessions]
     return sessions(same.without(SESSION, *seen) if seen else same, _SESSIONS, reading).sessions
+
+
+def _containment(only: Origin | None, case: _Case, planning: Planning) -> Plan | None:
+    """Plan for the one session that it is, or for the one origin of several."""
+    if len(case.found.sessions) == 1:
+        return planning.plan(Subject(SubjectKind.SESSION, case.found.sessions[0].session_id))
+    if only is not None and only.id is not None:
+        return planning.plan(Subject(SubjectKind.ORIGIN, only.id))
+    return None
 
 
 def _same_address(

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from enricher.api.pages import wording
 from enricher.api.pages.chain import pictures
-from enricher.response.errors import NotIndexedError, QuestionError
-from enricher.response.exposure import Subject, SubjectKind
 from enricher.response.guardduty import Finding
 from enricher.response.lineage import EventLineage, event_lineage, proof_of
 from enricher.response.plan_as_text import as_text
@@ -21,20 +19,10 @@ if TYPE_CHECKING:
     from enricher.response.asking import Asked
     from enricher.response.models import Event, Hop, Origin
     from enricher.response.planning import Planning
-    from enricher.response.ports import EventReading
     from enricher.response.sessions import Session
     from enricher.response.triage import Triage
 
 _FIRST_EVENTS = 50
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """A containment plan to be copied, or why there is none."""
-
-    lines: tuple[str, ...] = ()
-    subject: str = ""
-    why_none: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +35,7 @@ class Investigation:
         chain: From that origin, to the event or in the session drawn.
         drawn: The session whose chain is drawn, where there are several.
         first_events: The first that were done in these sessions.
+        plan: What contains it, line by line; empty where it is nobody's alone.
     """
 
     found: Triage
@@ -60,17 +49,21 @@ class Investigation:
     proof: tuple[Event, ...]
     proof_not_indexed: tuple[str, ...]
     first_events: tuple[Event, ...]
-    plan: Plan
+    plan: tuple[str, ...]
 
 
-def investigate(asked: Asked, reading: EventReading, planning: Planning) -> Investigation:
+def investigate(asked: Asked, planning: Planning) -> Investigation:
     """Answer everything about what was asked for.
 
     Raises:
         NotIndexedError: If nothing of it is indexed.
         QuestionError: If the time range ends before it begins.
     """
-    found = triage_finding(asked, reading) if isinstance(asked, Finding) else triage(asked, reading)
+    if isinstance(asked, Finding):
+        found = triage_finding(asked, planning)
+    else:
+        found = triage(asked, planning)
+    reading = planning.reading
     event_id = None if isinstance(asked, Finding) else asked.event_id
     event = event_lineage(event_id, reading) if event_id else None
     drawn = _drawn(found)
@@ -101,7 +94,7 @@ def investigate(asked: Asked, reading: EventReading, planning: Planning) -> Inve
         proof=proof,
         proof_not_indexed=absent,
         first_events=first,
-        plan=_plan(found, origin, planning),
+        plan=tuple(as_text(found.containment).splitlines()) if found.containment else (),
     )
 
 
@@ -115,23 +108,3 @@ def _drawn(found: Triage) -> Session | None:
 def _alone(found: Triage) -> bool:
     """Say whether all is of one session, whose origin then is that of everything."""
     return len(found.sessions) == 1 and len(found.origins) <= 1
-
-
-def _plan(found: Triage, origin: Origin | None, planning: Planning) -> Plan:
-    subject = _subject(found, origin)
-    if subject is None:
-        why = "Several sessions or origins are involved: choose one of them, and its plan is here."
-        return Plan(why_none=why)
-    try:
-        text = as_text(planning.plan(subject))
-    except (NotIndexedError, QuestionError) as err:
-        return Plan(why_none=str(err))
-    return Plan(lines=tuple(text.splitlines()), subject=f"{subject.kind.value} {subject.id}")
-
-
-def _subject(found: Triage, origin: Origin | None) -> Subject | None:
-    if len(found.sessions) == 1:
-        return Subject(SubjectKind.SESSION, found.sessions[0].session_id)
-    if origin is not None and origin.id is not None:
-        return Subject(SubjectKind.ORIGIN, origin.id)
-    return None
