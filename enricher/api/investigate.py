@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -215,32 +216,36 @@ def get_page(query: Annotated[PageQuery, Query()], _: Visitor, services: Service
     asked = query.asked()
     if not asked:
         return HTMLResponse(render("start.html", asked=_shown(query)))
-    for number, one in enumerate(asked, 1):
-        try:
-            answer = investigate(one, services.planning)
-        except NotIndexedError:
-            if number == len(asked):
-                raise
-        else:
-            break
-    context = {
-        "asked": _shown(query),
-        "one": answer,
-        "timeline": query.address("/timeline"),
-        "most": MOST,
-    }
-    return HTMLResponse(render("answer.html", **context))
+    answer = _first(asked, lambda one: investigate(one, services.planning))
+    content = render(
+        "answer.html",
+        asked=_shown(query),
+        one=answer,
+        timeline=query.address("/timeline"),
+        most=MOST,
+    )
+    return HTMLResponse(content)
 
 
 @router.get(f"{PAGE}/timeline")
 def get_timeline(query: Annotated[PageQuery, Query()], _: Visitor, reading: Reading) -> Response:
     """Give the events of the same sessions, for the script that draws them."""
-    for one in query.asked():
-        try:
-            return JSONResponse(points(involved(one, reading), reading))
-        except NotIndexedError:
-            continue
-    raise NotIndexedError("nothing of that is indexed")
+    return _first(query.asked(), lambda one: JSONResponse(points(involved(one, reading), reading)))
+
+
+_Answer = TypeVar("_Answer")
+
+
+def _first(asked: tuple[Asked, ...], answered: Callable[[Asked], _Answer]) -> _Answer:
+    """Answer the first of what may be meant that is indexed.
+
+    Raises:
+        NotIndexedError: If none is.
+    """
+    for one in asked:
+        with suppress(NotIndexedError):
+            return answered(one)
+    raise NotIndexedError("nothing is indexed under that: neither an event, nor a key, nor a name")
 
 
 @router.post(f"{PAGE}/sign-in")

@@ -67,28 +67,21 @@ def investigate(asked: Asked, planning: Planning) -> Investigation:
     event_id = None if isinstance(asked, Finding) else asked.event_id
     event = event_lineage(event_id, reading) if event_id else None
     drawn = _drawn(found)
-    origin = (
-        event.origin
-        if event
-        else found.origin or (drawn.origin if _alone(found) and drawn else None)
-    )
-    chain = event.chain if event else (drawn.chain if drawn else ())
-    if event:
-        proof, absent = event.proof, event.proof_not_indexed
-    else:
-        proof, absent = proof_of(origin, reading)
+    told = event or drawn
+    origin = event.origin if event else _origin(found)
+    proof, absent = proof_of(origin, reading)
     first = events_page(involved(asked, reading), _FIRST_EVENTS, None, reading).events
     return Investigation(
         found=found,
         event=event,
         origin=origin,
-        chain=chain,
-        state=event.state if event else (drawn.state if drawn else None),
+        chain=told.chain if told else (),
+        state=told.state if told else None,
         verdict=wording.verdict(origin, len(found.origins)),
         drawn=drawn if event is None and len(found.sessions) > 1 else None,
         pictures=pictures(
-            origin if event else drawn.origin if drawn else origin,
-            chain,
+            told.origin if told else origin,
+            told.chain if told else (),
             event.event if event else None,
         ),
         proof=proof,
@@ -105,6 +98,8 @@ def _drawn(found: Triage) -> Session | None:
     return max(found.sessions, key=lambda one: (len(one.chain), one.use.events))
 
 
-def _alone(found: Triage) -> bool:
-    """Say whether all is of one session, whose origin then is that of everything."""
-    return len(found.sessions) == 1 and len(found.origins) <= 1
+def _origin(found: Triage) -> Origin | None:
+    """Give the origin of everything; of one session, what it says, known or not."""
+    if found.origin is None and len(found.sessions) == 1 and len(found.origins) <= 1:
+        return found.sessions[0].origin
+    return found.origin

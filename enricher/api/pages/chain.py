@@ -6,8 +6,8 @@ from left to right where there is room, from above downwards on a narrow screen.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from enricher.api.pages import wording
 from enricher.cloudtrail.arn import parse_arn
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from enricher.response.models import Event, Hop, Origin
 
-_BOX_W, _BOX_H = 208, 88
-_ACROSS, _DOWN = 164, 74  # between two boxes
+_BOX_W, _BOX_H = 228, 88
+_ACROSS, _DOWN = 140, 74  # between two boxes
 _EDGE, _TOP = 14, 34  # around them; the account stands above
-_LONGEST = 26  # characters that fit into a box
+_LONGEST, _LONGEST_LINE = 22, 29  # characters that fit into a box
 _MOST_IN_A_ROW = 5
 
 
@@ -68,6 +68,15 @@ class Edge:
     y2: int
 
 
+class _Step(NamedTuple):
+    """A hop before it has its place."""
+
+    via: str
+    told: str
+    rule: str | None
+    sure: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
     """A chain with places."""
@@ -87,23 +96,21 @@ def pictures(
     """Draw a chain: across where it is short enough, and downwards."""
     nodes = [_start(origin), *(_session(one) for one in chain)]
     steps = [
-        (one.via or "?", wording.hop(one), one.rule, wording.is_sure(one.confidence))
+        _Step(one.via or "?", wording.hop(one), one.rule, wording.is_sure(one.confidence))
         for one in chain
     ]
     if event is not None:
         nodes.append(_act(event))
-        steps.append(("calls", "the record itself", "L0", True))
+        steps.append(_Step("calls", "the record itself", "L0", True))
     ways = (True, False) if len(nodes) <= _MOST_IN_A_ROW else (False,)
     return tuple(_placed(nodes, steps, across=way) for way in ways)
 
 
-def _placed(
-    nodes: Sequence[Node], steps: Sequence[tuple[str, str, str | None, bool]], *, across: bool
-) -> Picture:
+def _placed(nodes: Sequence[Node], steps: Sequence[_Step], *, across: bool) -> Picture:
     step_x, step_y = (_BOX_W + _ACROSS, 0) if across else (0, _BOX_H + _DOWN)
     placed = [
-        Node(**{**_fields(one), "x": _EDGE + n * step_x, "y": _TOP + n * step_y})
-        for n, one in enumerate(nodes)
+        replace(one, x=_EDGE + number * step_x, y=_TOP + number * step_y)
+        for number, one in enumerate(nodes)
     ]
     edges = [_edge(placed[n], placed[n + 1], one, across=across) for n, one in enumerate(steps)]
     last = placed[-1]
@@ -116,8 +123,7 @@ def _placed(
     )
 
 
-def _edge(one: Node, other: Node, step: tuple[str, str, str | None, bool], *, across: bool) -> Edge:
-    via, told, rule, sure = step
+def _edge(one: Node, other: Node, step: _Step, *, across: bool) -> Edge:
     half_w, half_h = _BOX_W // 2, _BOX_H // 2
     ends = (
         (one.x + _BOX_W, one.y + half_h, other.x, other.y + half_h)
@@ -126,19 +132,15 @@ def _edge(one: Node, other: Node, step: tuple[str, str, str | None, bool], *, ac
     )
     x1, y1, x2, y2 = ends
     return Edge(
-        via=cut(via, 20),
-        told=told,
-        method=wording.method(rule),
-        sure=sure,
+        via=cut(step.via, 20),
+        told=step.told,
+        method=wording.method(step.rule),
+        sure=step.sure,
         x1=x1,
         y1=y1,
         x2=x2,
         y2=y2,
     )
-
-
-def _fields(node: Node) -> dict[str, object]:
-    return {name: getattr(node, name) for name in Node.__dataclass_fields__}
 
 
 def _start(origin: Origin | None) -> Node:
@@ -175,22 +177,20 @@ def _session(hop: Hop) -> Node:
         figure="role",
         title=cut(title),
         whole=hop.arn or "?",
-        line=cut(line, _LONGEST + 4),
+        line=cut(line, _LONGEST_LINE),
         account=_account(hop.account_id, None),
         sure=wording.is_sure(hop.confidence),
     )
 
 
 def _act(event: Event) -> Node:
+    service = event.service or "?"
+    told = "" if event.outcome in (None, "success") else f", {event.outcome}"
     return Node(
         figure="event",
         title=cut(event.name or "?"),
-        whole=f"{event.name} on {event.service}",
-        line=cut(
-            f"{event.service or '?'}"
-            + ("" if event.outcome == "success" else f", {event.outcome}"),
-            _LONGEST + 4,
-        ),
+        whole=f"{event.name or '?'} on {service}",
+        line=cut(service.removesuffix(".amazonaws.com"), _LONGEST_LINE - len(told)) + told,
         account=_account(event.account_id, None),
         sure=True,
     )
@@ -199,7 +199,7 @@ def _act(event: Event) -> Node:
 def _account(account_id: str | None, name: str | None) -> str:
     if not account_id:
         return "account not known"
-    return cut(f"{name} {account_id}" if name else f"account {account_id}", _LONGEST + 4)
+    return cut(f"{name} {account_id}" if name else f"account {account_id}", _LONGEST_LINE)
 
 
 def cut(value: str, most: int = _LONGEST) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PAGE = "/investigate"
 _MOST_SHOWN = 3
+_MFA = {True: "yes", False: "no", None: "not said"}
 
 
 def shown(value: object) -> object:
@@ -121,7 +122,5 @@ def last_of(sessions: Sequence[Session]) -> datetime | None:
 
 def mfa_of(sessions: Sequence[Session]) -> str:
     """Say whether the sessions began with a second factor."""
-    said = {one.mfa for one in sessions}
-    if len(said) > 1:
-        return "some"
-    return {True: "yes", False: "no"}.get(said.pop() if said else None, "not said")
+    said = {_MFA[one.mfa] for one in sessions}
+    return said.pop() if len(said) == 1 else "some"

@@ -52,6 +52,9 @@ METHODS = {
 }
 _VERBS = {"exact": "did this", "strong": "did this", "moderate": "probably did this"}
 _MAY = "may have done this"
+_EACH = "Each has its own chain: open one of the sessions or origins below."
+_NOBODY = "The events name nobody, or are not enriched yet."
+_BEHIND = "Whoever is behind it there is not seen."
 _SURE = frozenset({"exact", "strong"})
 
 
@@ -63,13 +66,15 @@ class Verdict(NamedTuple):
         named: Whether ``who`` is a value.
         what: How it goes on.
         sure: Whether it may be read as a fact.
-        then: What follows: how sure, what proves it, what would tell more.
+        badge: How sure, in a word.
+        then: What follows: what proves it, what would tell more.
     """
 
     who: str
     named: bool
     what: str
     sure: bool
+    badge: str
     then: str
 
 
@@ -82,31 +87,30 @@ def verdict(origin: Origin | None, others: int = 0) -> Verdict:
     """
     if origin is None:
         if others > 1:
-            return Verdict(f"{others} origins", False, "are behind this", False, "Look at each.")
-        then = "Its events are not enriched yet, or name nobody."
-        return Verdict("Nobody known", False, "is behind this", False, then)
-    proof = _proof(origin)
+            return Verdict(f"{others} origins", False, "are behind this", False, "several", _EACH)
+        return Verdict("Nobody known", False, "is behind this", False, "not known", _NOBODY)
+    proof, status = _proof(origin), origin.status
     name = origin.name or origin.arn or origin.id
-    match origin.status:
+    match status:
         case "resolved" if name:
-            what = f"({where(origin)}) {_VERBS.get(origin.confidence or '', _MAY)}"
-            return Verdict(name, True, what, origin.confidence in _SURE, proof)
+            sure = origin.confidence or "none"
+            what = f"({where(origin)}) {_VERBS.get(sure, _MAY)}"
+            return Verdict(name, True, what, sure in _SURE, sure, proof)
         case "external" if name:
             what = f"({where(origin)}) did this, from an account that is not collected"
-            return Verdict(
-                name, True, what, False, f"Whoever is behind it there is not seen; {proof}"
-            )
+            return Verdict(name, True, what, False, status, f"{_BEHIND} {proof}")
         case "external":
-            then = f"Whoever is behind it there is not seen; {proof}"
-            account = origin.account_id or "another account"
-            return Verdict(account, bool(origin.account_id), "is where this came from", False, then)
+            account = origin.account_id or "an account that is not collected"
+            return Verdict("This came from", False, account, False, status, f"{_BEHIND} {proof}")
         case "ambiguous":
             many = f"One of {len(origin.candidates)}" if origin.candidates else "One of several"
-            return Verdict(many, False, "did this, and nothing tells which", False, proof)
+            what = "did this, and nothing tells which"
+            return Verdict(many, False, what, False, status, proof)
         case "conflict":
-            return Verdict("Evidence disagrees", False, "on who did this", False, proof)
+            return Verdict("Evidence disagrees", False, "on who did this", False, status, proof)
         case _:
-            return Verdict("It is not known", False, "who did this", False, fix(origin) or proof)
+            what = "who did this"
+            return Verdict("It is not known", False, what, False, status, fix(origin) or proof)
 
 
 def where(origin: Origin) -> str:
@@ -118,11 +122,10 @@ def where(origin: Origin) -> str:
 
 
 def _proof(origin: Origin) -> str:
-    sure = origin.confidence or "none"
     number = len(origin.evidence)
     if not number:
-        return f"{sure} confidence, no proving event"
-    return f"{sure}, proved by {number} event{'s' if number > 1 else ''}"
+        return "The record itself says so." if origin.rule == "L0" else "No event proves it."
+    return f"Proved by {number} event{'s' if number > 1 else ''}:"
 
 
 def fix(origin: Origin) -> str | None:
