@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from enricher.api.pages import wording
 from enricher.api.pages.chain import pictures
+from enricher.response.exposure import confidence_of
 from enricher.response.guardduty import Finding
 from enricher.response.lineage import EventLineage, event_lineage, proof_of
 from enricher.response.plan_as_text import as_text
@@ -77,7 +78,9 @@ def investigate(asked: Asked, planning: Planning) -> Investigation:
         origin=origin,
         chain=told.chain if told else (),
         state=told.state if told else None,
-        verdict=wording.verdict(origin, len(found.origins)),
+        verdict=wording.verdict(
+            origin, len(found.origins), len(found.sessions) if event is None else 1
+        ),
         drawn=drawn if event is None and len(found.sessions) > 1 else None,
         pictures=pictures(
             told.origin if told else origin,
@@ -99,7 +102,11 @@ def _drawn(found: Triage) -> Session | None:
 
 
 def _origin(found: Triage) -> Origin | None:
-    """Give the origin of everything; of one session, what it says, known or not."""
-    if found.origin is None and len(found.sessions) == 1 and len(found.origins) <= 1:
-        return found.sessions[0].origin
-    return found.origin
+    """Give the origin of everything: of several sessions, as the least sure of them has it.
+
+    Of one session alone it is what that says, known or not.
+    """
+    if found.origin is None and (len(found.sessions) != 1 or len(found.origins) > 1):
+        return None
+    told = [one.origin for one in found.sessions if one.origin is not None]
+    return min(told, key=lambda one: confidence_of(one.confidence), default=found.origin)

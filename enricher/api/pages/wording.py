@@ -78,18 +78,19 @@ class Verdict(NamedTuple):
     then: str
 
 
-def verdict(origin: Origin | None, others: int = 0) -> Verdict:
+def verdict(origin: Origin | None, origins: int = 0, sessions: int = 1) -> Verdict:
     """Say who did it.
 
     Args:
         origin: Who was behind all of it; None where that is nobody known, or not one alone.
-        others: How many origins there are where it is not one alone.
+        origins: How many origins there are.
+        sessions: How many sessions the answer is about; the origin is that of the least sure.
     """
     if origin is None:
-        if others > 1:
-            return Verdict(f"{others} origins", False, "are behind this", False, "several", _EACH)
+        if origins > 1:
+            return Verdict(f"{origins} origins", False, "are behind this", False, "several", _EACH)
         return Verdict("Nobody known", False, "is behind this", False, "not known", _NOBODY)
-    proof, status = _proof(origin), origin.status
+    proof, status = _proof(origin, sessions), origin.status
     name = origin.name or origin.arn or origin.id
     match status:
         case "resolved" if name:
@@ -121,8 +122,10 @@ def where(origin: Origin) -> str:
     return f"{kind}, {both}" if account else kind
 
 
-def _proof(origin: Origin) -> str:
+def _proof(origin: Origin, sessions: int) -> str:
     number = len(origin.evidence)
+    if sessions > 1:
+        return f"The least sure of {sessions} sessions is proved by:"
     if not number:
         return "The record itself says so." if origin.rule == "L0" else "No event proves it."
     return f"Proved by {number} event{'s' if number > 1 else ''}:"
@@ -144,10 +147,9 @@ def is_sure(confidence: str | None) -> bool:
 
 
 def hop(one: Hop) -> str:
-    """Say how sure a hop is, in the words of the picture."""
+    """Say how sure a hop is, and by which rule."""
     sure = one.confidence or "none"
-    told = f"{sure} · {one.rule}" if one.rule else sure
-    return told if is_sure(one.confidence) else f"uncertain: {told}"
+    return f"{sure} · {one.rule}" if one.rule else sure
 
 
 FIGURES = {

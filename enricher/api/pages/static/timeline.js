@@ -31,7 +31,8 @@
 
   // Plotly reads tags and entities in its labels.
   const label = (text) => {
-    const cut = text.length > 30 ? `${text.slice(0, 29)}…` : text;
+    const name = text.replace(/\.amazonaws\.com$/, "");
+    const cut = name.length > 30 ? `${name.slice(0, 29)}…` : name;
     return cut.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   };
   const services = [...new Set(events.map((one) => one.service))];
