@@ -70,7 +70,10 @@ def investigate(asked: Asked, planning: Planning) -> Investigation:
     drawn = _drawn(found)
     told = event or drawn
     origin = event.origin if event else _origin(found)
-    proof, absent = proof_of(origin, reading)
+    if event:
+        proof, absent = event.proof, event.proof_not_indexed
+    else:
+        proof, absent = proof_of(origin, reading)
     first = events_page(involved(asked, reading), _FIRST_EVENTS, None, reading).events
     return Investigation(
         found=found,

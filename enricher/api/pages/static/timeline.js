@@ -98,6 +98,8 @@
 
   const draw = () => window.Plotly.react(plot, traces(), layout(), options);
   await draw();
+  // Where Plotly measures its labels, beside the page.
+  document.getElementById("js-plotly-tester")?.setAttribute("aria-hidden", "true");
   plot.dataset.drawn = String(events.length);
 
   const told =
