@@ -16,14 +16,14 @@ from enricher.cloudtrail.plain import plain
 from tests.cases.case_files import load_case
 from tests.integration.api_house import SAMPLES, open_house
 from tests.integration.browsing import open_browser, visiting
+from tests.integration.servers import until
 from tests.integration.test_api import HEIDI, finding
 from tests.integration.test_api_hostile import HOSTILE, kept_shape
-from tests.integration.servers import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, StorageState
 
     from enricher.stack import Endpoints
     from tests.integration.api_house import ApiHouse
@@ -165,7 +165,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def cookies(browser: Browser, house: ApiHouse) -> Any:
+def cookies(browser: Browser, house: ApiHouse) -> StorageState:
     """What the browser of somebody holds who has signed in and may read."""
     with visiting(browser, house.url) as visit:
         visit.sign_in(house.keys["read"])
@@ -173,7 +173,7 @@ def cookies(browser: Browser, house: ApiHouse) -> Any:
 
 
 @pytest.fixture
-def visit(browser: Browser, house: ApiHouse, cookies: Any) -> Iterator[Visit]:
+def visit(browser: Browser, house: ApiHouse, cookies: StorageState) -> Iterator[Visit]:
     """A window of that somebody."""
     with visiting(browser, house.url, viewport=DESK, storage_state=cookies) as found:
         yield found
