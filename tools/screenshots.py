@@ -17,7 +17,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import httpx
 from playwright.sync_api import sync_playwright
@@ -28,7 +28,7 @@ from enricher.stack import Stack, StackSettings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, ViewportSize
 
 REPOSITORY = Path(__file__).parents[1]
 SAMPLES = REPOSITORY / "samples" / "AWSLogs"
@@ -58,7 +58,7 @@ class Picture(NamedTuple):
 
     name: str
     asked: str
-    scheme: str = "light"
+    scheme: Literal["light", "dark"] = "light"
     width: int = 1440
     height: int = 900
     part: str = ""
@@ -144,7 +144,7 @@ def _take_all(browser: str, url: str, key: str) -> None:
 
 
 def _take(browser: Browser, url: str, key: str, picture: Picture) -> None:
-    size = {"width": picture.width, "height": picture.height}
+    size: ViewportSize = {"width": picture.width, "height": picture.height}
     page = browser.new_page(viewport=size, color_scheme=picture.scheme)
     page.goto(f"{url}/investigate")
     page.get_by_label("API key").fill(key)

@@ -13,7 +13,7 @@ from playwright.sync_api import sync_playwright
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Dialog, Page
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _PATIENCE_MS = 20_000
@@ -113,9 +113,13 @@ def visiting(browser: Browser, url: str, **context: Any) -> Iterator[Visit]:  # 
         if not text.startswith(_EXPECTED):
             visit.complaints.append(f"{kind}: {text}")
 
+    def refused(dialog: Dialog) -> None:
+        heard("dialog", dialog.message)
+        dialog.dismiss()
+
     page.on("console", lambda said: heard(said.type, said.text))
     page.on("pageerror", lambda error: heard("error", str(error)))
-    page.on("dialog", lambda dialog: (heard("dialog", dialog.message), dialog.dismiss()))
+    page.on("dialog", refused)
     try:
         yield visit
     finally:

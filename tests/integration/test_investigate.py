@@ -336,7 +336,9 @@ def test_people_sign_in_and_out(browser: Browser, house: ApiHouse) -> None:
         visit.page.get_by_role("button", name="Sign out").click()
         visit.page.get_by_label("API key").wait_for()
         assert visit.page.context.cookies() == []
-        visit.page.context.add_cookies([cookie])
+        visit.page.context.add_cookies(
+            [{"name": cookie["name"], "value": cookie["value"], "url": house.url}]
+        )
         visit.open(asked)
         assert visit.page.get_by_label("API key").count() == 1
         visit.assert_calm()

@@ -38,7 +38,7 @@ def test_a_sign_in_stands_for_its_key_and_says_nothing_of_it(keys: FileApiKeys) 
     begun = sign_ins.begin(key)
     assert begun is not None
     caller, token = begun
-    assert (caller.id, caller.scopes) == (kept.id, {Scope.READ})
+    assert (caller.id, caller.scopes) == (kept.id, kept.scopes)
     assert sign_ins.caller(token) == caller
     assert len(token) >= 43  # 256 bits
     assert kept.id not in token
