@@ -197,7 +197,7 @@ def test_a_finding_leads_to_its_origin(visit: Visit) -> None:
         "bob@example.com",
         "arn:aws:sts::776613361644:assumed-role/assume-admin-role-example/bob@example.com",
     ]
-    assert chain.locator(".via").all_inner_texts() == ["SwitchRole"]
+    assert chain.locator(".via").all_text_contents() == ["SwitchRole"]
     assert chain.locator(".unsure").count() == 0
     assert visit.drawn() == 2
     assert "CreateUser" in visit.page.locator("#done").inner_text()
@@ -240,11 +240,8 @@ def test_an_uncertain_hop_looks_uncertain_and_says_so(visit: Visit) -> None:
     hop = visit.page.locator("svg.across .hop.unsure")
     assert "uncertain" in hop.all_text_contents()[0]
     assert visit.found(DASHES) != "none"
-    assert (
-        visit.page.locator("svg.across .node.unsure .kind")
-        .first.inner_text()
-        .endswith("not certain")
-    )
+    kinds = visit.page.locator("svg.across .node.unsure .kind").all_text_contents()
+    assert kinds == ["origin, not certain", "session, not certain"]
 
 
 def test_the_timeline_tells_by_shape_and_zooms(visit: Visit) -> None:
@@ -292,7 +289,7 @@ def test_hostile_values_stay_text(visit: Visit) -> None:
     visit.page.route("**/static/plotly.js*", lambda route: route.abort())  # the next test has it
     for value, record in zip(VALUES, RECORDS, strict=True):
         visit.open(f"/investigate?event={quote(record['eventID'], safe='')}")
-        assert "who did this" in visit.verdict(), value
+        assert visit.page.locator(".answer.unsure").count() == 1, value
         assert plain(value)[:100].strip() in visit.found("document.body.textContent")
         assert_all_text(visit)
 

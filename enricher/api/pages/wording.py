@@ -27,7 +27,7 @@ KINDS = {
     "delegated_provider": "delegated provider",
     "external_iam_user": "IAM user of another account",
     "external_role_session": "role session of another account",
-    "asserted": "claimed, not proved",
+    "asserted": "claimed as source identity",
     "anonymous": "nobody: the call was not signed",
     "unknown_issuer": "not known",
 }
@@ -93,6 +93,9 @@ def verdict(origin: Origin | None, origins: int = 0, sessions: int = 1) -> Verdi
     proof, status = _proof(origin, sessions), origin.status
     name = origin.name or origin.arn or origin.id
     match status:
+        case "resolved" if name and origin.kind == "asserted":
+            what = f"({where(origin)}) is said to have done this"
+            return Verdict(name, True, what, False, "claimed", proof)
         case "resolved" if name:
             sure = origin.confidence or "none"
             what = f"({where(origin)}) {_VERBS.get(sure, _MAY)}"

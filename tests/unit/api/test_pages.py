@@ -52,6 +52,12 @@ def test_only_what_is_proved_is_said_as_a_fact(status: Status, confidence: str |
     assert (said.what.endswith(") did this")) is proved
 
 
+def test_a_claim_is_no_fact() -> None:
+    said = wording.verdict(ALICE.model_copy(update={"kind": "asserted", "confidence": "exact"}))
+    assert (said.sure, said.badge) == (False, "claimed")
+    assert said.what.endswith("is said to have done this")
+
+
 def test_several_origins_are_not_one() -> None:
     said = wording.verdict(None, origins=3)
     assert f"{said.who} {said.what}" == "3 origins are behind this"
