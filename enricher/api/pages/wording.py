@@ -127,11 +127,14 @@ def where(origin: Origin) -> str:
 
 def _proof(origin: Origin, sessions: int) -> str:
     number = len(origin.evidence)
+    sure = is_sure(origin.confidence) and origin.status == "resolved"
     if sessions > 1:
-        return f"The least sure of {sessions} sessions is proved by:"
+        rests = "is proved by" if sure else "rests on"
+        return f"The least sure of {sessions} sessions {rests}:"
     if not number:
         return "The record itself says so." if origin.rule == "L0" else "No event proves it."
-    return f"Proved by {number} event{'s' if number > 1 else ''}:"
+    rests = "Proved by" if sure else "It rests on"
+    return f"{rests} {number} event{'s' if number > 1 else ''}:"
 
 
 def fix(origin: Origin) -> str | None:
