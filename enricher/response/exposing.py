@@ -39,7 +39,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from enricher.response.exposure import Subject
-    from enricher.response.ports import Bucket, Buckets, EventReading, FoundEvent, Source, Tally
+    from enricher.response.ports import (
+        Bucket,
+        Buckets,
+        EventPage,
+        EventReading,
+        FoundEvent,
+        Source,
+        Tally,
+    )
 
 ISSUER = "userIdentity.sessionContext.sessionIssuer.arn"
 _CONFIDENCE = "enriched.origin.confidence"
@@ -111,11 +119,7 @@ def expose(
     roles = [*_used(tally.groups["roles"]), *_assumed(assumed.groups["targets"])]
     others = _Others(origin, involved, within(Selection(), start, end))
     shared = others.counted(roles, reading)
-    left = reading.page(
-        involved.where("eventName", *_LEAVING).where("enriched.outcome.status", "success"),
-        size=_CHANGES,
-        newest_first=True,
-    )
+    left = _left(involved, reading)
     return Exposure(
         origin=origin,
         chain=chain,
@@ -123,16 +127,17 @@ def expose(
         keys=(*_signing(keys.groups["keys"]), *_created(left.events)),
         attached=tuple(_attached(left.events)),
         region=_region(origin, chain, reading),
-        complete=all(
-            (
-                found.complete,
-                shared.complete,
-                left.after is None,
-                *(one.complete for one in (tally, assumed, keys)),
-                *(not of.other for one in (tally, assumed, keys) for of in one.groups.values()),
-            )
-        ),
+        complete=found.complete
+        and shared.complete
+        and left.after is None
+        and _whole(tally, assumed, keys),
     )
+
+
+def _whole(*tallies: Tally) -> bool:
+    """Whether everything was counted, and no value left out."""
+    groups = [group for one in tallies for group in one.groups.values()]
+    return all(one.complete for one in tallies) and not any(group.other for group in groups)
 
 
 _ASSUMED = Group(
@@ -304,6 +309,15 @@ def _told(role: RoleSeen, found: Buckets | None, none: tuple[()] | None) -> Role
 
 
 # --- what is left -----------------------------------------------------------------------------
+
+
+def _left(involved: Selection, reading: EventReading) -> EventPage:
+    """Give the calls that made keys or attached policies, the newest first."""
+    return reading.page(
+        involved.where("eventName", *_LEAVING).where("enriched.outcome.status", "success"),
+        size=_CHANGES,
+        newest_first=True,
+    )
 
 
 def _signing(found: Buckets) -> Iterator[KeySeen]:

@@ -147,7 +147,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         why: What it is for.
         evidence: Event ids that tie the target to the subject.
         confidence: How sure that tie is: exact, strong, moderate, weak or none.
-        also_hits: Who else is hit: the blast radius.
+        also_hits: Its blast radius.
         caveats: What it does not reach, and what to mind.
         verification: How to see that it holds.
         undo: How to take it back.

@@ -5,6 +5,7 @@ A plan is a struct because its id is the digest of exactly what is written of it
 
 from __future__ import annotations
 
+import inspect
 import re
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
@@ -15,8 +16,8 @@ from pydantic import Field, PlainSerializer, PlainValidator, create_model
 if TYPE_CHECKING:
     from pydantic import BaseModel, GetCoreSchemaHandler
 
-# e.g. "        id: Digest of all the rest."
-_ATTRIBUTE = re.compile(r"^ {8}(\w+): (.+(?:\n {12}.+)*)", re.MULTILINE)
+# e.g. "    id: Digest of all the rest."
+_ATTRIBUTE = re.compile(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
 
 
 class Structured:
@@ -46,9 +47,8 @@ def _written(value: msgspec.Struct) -> Any:  # noqa: ANN401 - JSON
 @cache
 def _described(kind: type[msgspec.Struct]) -> type[BaseModel]:
     """Make a model that looks like a struct; its docstring says what each field means."""
-    meanings = {
-        name: " ".join(text.split()) for name, text in _ATTRIBUTE.findall(kind.__doc__ or "")
-    }
+    told = inspect.cleandoc(kind.__doc__ or "")
+    meanings = {name: " ".join(text.split()) for name, text in _ATTRIBUTE.findall(told)}
     hints = get_type_hints(kind)
     fields: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
@@ -59,8 +59,7 @@ def _described(kind: type[msgspec.Struct]) -> type[BaseModel]:
             _plain(hints[field.name]),
             Field(default, description=meanings.get(field.name)),
         )
-    first_line = (kind.__doc__ or "").partition("\n")[0]
-    made: type[BaseModel] = create_model(kind.__name__, __doc__=first_line, **fields)
+    made: type[BaseModel] = create_model(kind.__name__, __doc__=told.partition("\n")[0], **fields)
     return made
 
 

@@ -36,6 +36,7 @@ CREATE_USER = "0d3bc34f-ea55-42da-afcd-1c6e67d1efa1"  # bob, through a switched 
 DENIED = "6f51ebf7-feb4-436a-a37e-303ab0577e50"  # alice, in the third account
 HEIDI = "AROAGUP47AXMBO5ATHOPL:heidi@example.com"  # one console session, many keys
 NOBODY = "0" * 32
+PLANS = "/v1/containment/plans"
 
 
 @pytest.fixture(scope="module")
@@ -379,6 +380,57 @@ def test_one_call_tells_a_seed_case(house: ApiHouse, name: str) -> None:
         assert found["trees"][0]["root_id"] == root
         calls = found["summary"]["not_read_only"]
         assert event["event"]["name"] in {one["name"] for one in calls}
+
+
+# --- containment plans ----------------------------------------------------------------------------
+
+
+def _issuer(event: Json) -> str | None:
+    issuer = event["userIdentity"].get("sessionContext", {}).get("sessionIssuer", {})
+    return issuer.get("arn") if issuer.get("type") == "Role" else None
+
+
+def test_a_plan_is_read_from_the_events(house: ApiHouse, truth: list[Json]) -> None:
+    plan = house.ask("POST", PLANS, json={"principal": {"name": "alice"}}).json()
+    alice = plan["subject"]["id"]
+    done = [one for one in truth if one["enriched"]["origin"].get("id") == alice]
+    steps = {one["id"]: one for one in plan["steps"] if not one.get("optional")}
+    roles = {arn for one in done if (arn := _issuer(one))}
+    assert len(roles) > 1
+    for arn in roles:
+        account, name = arn.split(":")[4], arn.rpartition("/")[2]
+        others = {
+            one["enriched"]["origin"].get("id", "") for one in truth if _issuer(one) == arn
+        } - {alice}
+        assert steps[f"revoke-sessions/{account}/role/{name}"]["also_hits"]["origins"] == len(
+            others
+        )
+    (created,) = [
+        (one["recipientAccountId"], one["responseElements"]["accessKey"]["accessKeyId"])
+        for one in done
+        if one["eventName"] == "CreateAccessKey"
+        and one["enriched"]["outcome"]["status"] == "success"
+    ]
+    assert f"deactivate-key/{'/'.join(created)}" in steps
+    known = {one["eventID"] for one in truth}
+    assert {proof for one in plan["steps"] for proof in one.get("evidence", ())} <= known
+    assert "notes" not in plan
+
+
+def test_a_plan_for_every_origin_and_many_sessions(house: ApiHouse, truth: list[Json]) -> None:
+    """Whatever stands at the start of a chain, there is something to be done about it."""
+    origins = {one["enriched"]["origin"].get("id") for one in truth} - {None}
+    sessions = {one["enriched"].get("session", {}).get("id") for one in truth} - {None}
+    wanted = [{"origin_id": one} for one in origins]
+    wanted += [{"session_id": one} for one in sorted(sessions)[:40]]
+    for one in wanted:
+        answer = house.ask("POST", PLANS, json=one)
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["steps"] or answer.json()["notes"]
+    late = {"origin_id": min(origins), "start": "2999-01-01T00:00:00Z"}
+    assert house.ask("POST", PLANS, json=late).status_code == 404
+    instance = house.ask("POST", PLANS, json={"origin_id": "i-0a1b2c3d4e5f60718"}).json()
+    assert instance["steps"][0]["calls"][0]["region"] == "eu-west-1"
 
 
 # --- enriching without indexing -------------------------------------------------------------------

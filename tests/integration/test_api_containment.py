@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-NOBODY = "0" * 32
-BACKUP_KEY = "AKIABACKUPBACKUP0001"
+PLAYBOOKS = (Path(__file__).parents[2] / "docs" / "soar.md").read_text()
+SNIPPET = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CUT_OFF = [
     f"deny-all/{HOME}/user/alice",
     f"revoke-sessions/{HOME}/user/alice",
@@ -203,23 +205,6 @@ def test_a_part_that_fails_is_said_exactly(api: ApiClient, scene: Scene) -> None
     assert may_act(scene) == [False] * 3
 
 
-def test_triage_plans_and_keeps_nothing(api: ApiClient, scene: Scene) -> None:
-    before = len(api.plans().plans)
-    found = api.triage(Question(event_id="e-3")).containment
-    assert found is not None
-    assert found.subject["kind"] == "session"
-    assert [step.id for step in found.steps if not step.optional][-2:] == ROLES
-    with pytest.raises(ApiError, match="no such plan"):
-        api.apply_plan(found.id)
-    of_bob = api.triage(Question(principal=PrincipalName(name="bob"))).containment
-    assert of_bob is not None
-    assert of_bob.origin["name"] == "bob"
-    everybody = api.triage(Question(principal=PrincipalName(name="Deploy"))).containment
-    assert everybody is None
-    assert len(api.plans().plans) == before
-    assert may_act(scene) == [True] * 3
-
-
 def test_what_cannot_be_planned_or_applied_says_why(
     api: ApiClient, house: ApiHouse, scene: Scene
 ) -> None:
@@ -244,4 +229,42 @@ def test_what_cannot_be_planned_or_applied_says_why(
             headers = {"X-API-Key": house.keys[key]}
             refused = httpx.post(there, json={"dry_run": False}, headers=headers)
             assert refused.status_code == 403
+    _check_triage(api)
     assert may_act(scene) == [True] * 3
+    session = api.session(str(api.event("e-3").event.session_id))
+    _check_what_is_documented(api, house, session.session_id)
+    assert may_act(scene) == [False] * 3
+
+
+def _check_triage(api: ApiClient) -> None:
+    """See that triage gives plans, and that nothing is kept of them."""
+    before = len(api.plans().plans)
+    found = api.triage(Question(event_id="e-3")).containment
+    assert found is not None
+    assert found.subject["kind"] == "session"
+    assert [step.id for step in found.steps if not step.optional][-2:] == ROLES
+    with pytest.raises(ApiError, match="no such plan"):
+        api.apply_plan(found.id)
+    of_bob = api.triage(Question(principal=PrincipalName(name="bob"))).containment
+    assert of_bob is not None
+    assert of_bob.origin["name"] == "bob"
+    everybody = api.triage(Question(principal=PrincipalName(name="Deploy"))).containment
+    assert everybody is None
+    assert len(api.plans().plans) == before
+
+
+def _check_what_is_documented(api: ApiClient, house: ApiHouse, session_id: str) -> None:
+    """Let the documented playbook contain a session: first nobody agrees, then somebody does."""
+    (contain,) = [one for one in SNIPPET.findall(PLAYBOOKS) if "def contain(" in one]
+    space: Json = {}
+    exec(contain, space)  # noqa: S102 - our own documentation
+    shown: list[str] = []
+
+    def approved(text: str) -> bool:
+        shown.append(text)
+        return len(shown) > 1
+
+    there = (session_id, str(api._http.base_url), house.keys["all"], approved)
+    assert space["contain"](*there) == {}
+    assert f"revoke-sessions/{DATA}/role/Deploy" in shown[0]
+    assert space["contain"](*there) == {}
