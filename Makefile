@@ -5,7 +5,7 @@ BIN := .venv/bin
 SIDE_BY_SIDE := unit or property or cases or conventions
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format lock docs dashboards ci clean
+.PHONY: help setup demo test lint format lock docs dashboards screenshots ci clean
 
 help: ## List these commands.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -43,6 +43,9 @@ docs: setup ## Write the generated pages of docs/reference anew.
 
 dashboards: setup ## Write the saved objects for OpenSearch Dashboards anew.
 	$(BIN)/python -m tools.dashboards
+
+screenshots: setup ## Take the pictures of docs/images anew; it needs Chromium.
+	$(BIN)/python -m tools.screenshots
 
 ci: ## Run what continuous integration runs.
 	.ci/run

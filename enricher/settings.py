@@ -152,6 +152,8 @@ class ApiSettings(Section):
     """Calls that one caller may make at once."""
     request_bytes: ByteSize = ByteSize(8 * 1024 * 1024)
     """Size of a request's body at most."""
+    sign_in_lifetime: timedelta = timedelta(hours=8)
+    """How long a sign-in on the investigation page lasts."""
     enrich_records: Annotated[int, Ge(1), Le(50_000)] = 1_000
     """Records that are enriched in one call at most."""
     page_events: Annotated[int, Ge(1), Le(10_000)] = 500

@@ -13,6 +13,7 @@ from enricher.api import (
     activity,
     containment,
     enrichment,
+    investigate,
     lineage,
     metrics,
     problems,
@@ -22,11 +23,13 @@ from enricher.api import (
 from enricher.api.gate import Gate, Guard
 from enricher.api.limits import RateLimit
 from enricher.api.oidc import TokenVerifier
+from enricher.api.signin import SignIns
 from enricher.bootstrap import Container
 from enricher.settings import ApiSettings
 
 _ROUTERS = tuple(
-    module.router for module in (lineage, activity, triage, containment, enrichment, upkeep)
+    module.router
+    for module in (lineage, activity, triage, containment, enrichment, upkeep, investigate)
 )
 _DOCUMENT = "/openapi.json"
 _DESCRIPTION = (
@@ -61,7 +64,9 @@ def create_app(services: Container) -> FastAPI:
     for router in _ROUTERS:
         app.include_router(router)
     problems.install(app)
-    app.add_middleware(Gate, guard=_guard(services))
+    guard = app.state.guard = _guard(services)
+    app.state.sign_ins = SignIns(services.api_keys, services.settings.api.sign_in_lifetime)
+    app.add_middleware(Gate, guard=guard)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign] # FastAPI's own way
     return app
 

@@ -125,6 +125,18 @@ _KNOWN = (
     LogFileError,
     UnavailableError,
 )
+ANSWERED = (HTTPException, RequestValidationError, *_KNOWN, ConfigurationError)
+
+
+def answered(request: Request, error: Exception) -> JSONResponse:
+    """Answer one of these errors as a problem."""
+    if isinstance(error, HTTPException):
+        return _http(request, error)
+    if isinstance(error, RequestValidationError):
+        return _validation(request, error)
+    if isinstance(error, ConfigurationError):
+        return _unexpected(request, error)
+    return _known(request, error)
 
 
 def _id(request: Request) -> str | None:

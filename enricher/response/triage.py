@@ -64,6 +64,8 @@ class Question(Answer):
     """An access key id."""
     principal: PrincipalName | None = None
     """A principal, as origin or as caller."""
+    session_id: str | None = Field(None, pattern="^[0-9a-f]{32}$")
+    """A session: `enriched.session.id` of its events."""
     ip: IPvAnyAddress | None = Field(None, examples=["203.0.113.20"])
     """An address; it needs a start and an end."""
     start: AwareDatetime | None = None
@@ -73,8 +75,11 @@ class Question(Answer):
 
     @model_validator(mode="after")
     def _names_something(self) -> Self:
-        if not (self.event_id or self.access_key_id or self.principal or self.ip):
-            raise ValueError("name an event_id, an access_key_id, a principal or an ip")
+        names = (self.event_id, self.access_key_id, self.principal, self.session_id, self.ip)
+        if not any(names):
+            raise ValueError(
+                "name an event_id, an access_key_id, a principal, a session_id or an ip"
+            )
         if self.ip and not (self.start and self.end):
             raise ValueError("an address is shared and passed on: say from when to when")
         return self
@@ -151,6 +156,22 @@ def triage_finding(finding: Finding, planning: Planning) -> Triage:
     Raises:
         NotIndexedError: If neither the key nor the principal is in the index.
     """
+    return _answer(_wanted(finding), _about(finding), finding, planning)
+
+
+def involved(asked: Question | Finding, reading: EventReading) -> Selection:
+    """Give the events that an answer is about: everything in the sessions that were asked for.
+
+    Raises:
+        NotIndexedError: If nothing fits.
+        QuestionError: If the time range ends before it begins.
+    """
+    if isinstance(asked, Finding):
+        return _case(_wanted(asked), _about(asked), reading).involved
+    return _case([_selection(asked)], asked, reading).involved
+
+
+def _wanted(finding: Finding) -> list[Selection]:
     start = shifted(finding.first_seen, -_OF_A_FINDING) if finding.first_seen else None
     end = shifted(finding.last_seen, _OF_A_FINDING) if finding.last_seen else None
     key, principal = Selection(), Selection()
@@ -160,11 +181,14 @@ def triage_finding(finding: Finding, planning: Planning) -> Triage:
         principal = principal.where(_PRINCIPAL_ID, finding.principal_id)
     both = Selection(every=(*key.every, *principal.every))
     wanted = [within(both, start, end), both, key, within(principal, start, end)]
-    question = Question(
+    return [one for one in wanted if one.every]
+
+
+def _about(finding: Finding) -> Question:
+    return Question(
         access_key_id=finding.access_key_id,
         principal=PrincipalName(id=finding.principal_id) if finding.principal_id else None,
     )
-    return _answer([one for one in wanted if one.every], question, finding, planning)
 
 
 _PRINCIPAL_ID = "userIdentity.principalId"
@@ -178,6 +202,8 @@ def _selection(question: Question) -> Selection:
         parts.append(Selection().where(KEY, question.access_key_id))
     if question.principal:
         parts.append(by_principal(question.principal))
+    if question.session_id:
+        parts.append(Selection().where(SESSION, question.session_id))
     if question.ip:
         parts.append(by_address(question.ip))
     every = tuple(group for one in parts for group in one.every)
