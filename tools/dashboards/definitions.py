@@ -75,7 +75,7 @@ class Panel(Definition):
 
 
 class Numbers(Panel):
-    """A few numbers: metrics, or how many fit each query."""
+    """A few numbers: metrics; or for each query how many fit it, or one metric of those."""
 
     kind: Literal["numbers"]
     metrics: list[Metric] = Field(default_factory=list)
@@ -123,7 +123,6 @@ class Table(Panel):
     kind: Literal["table"]
     by: list[By]
     metrics: list[Metric]
-    per_page: int = 8
 
 
 class Drawing(Panel):

@@ -12,7 +12,7 @@ from enricher.cloudtrail import codec
 from enricher.enrichers.denials import denied_codes
 from tools.dashboards.definitions import Events, joined
 from tools.dashboards.fields import fields_of
-from tools.dashboards.formats import colored, linked
+from tools.dashboards.formats import colored, dated, linked
 from tools.dashboards.ids import object_id
 from tools.dashboards.visualizations import controls, drawn, markdown
 
@@ -79,6 +79,7 @@ def _index_pattern(name: str, pattern: IndexPattern, shared: Shared) -> SavedObj
     fields = fields_of(pattern.template)
     known = {field["name"] for field in fields}
     formats = {
+        **{field["name"]: dated() for field in fields if field["type"] == "date"},
         **pattern.formats,
         **{field: linked(shared.links[link]) for field, link in pattern.links.items()},
         **{field: colored(by) for field, by in shared.colors.items() if field in known},
@@ -169,7 +170,7 @@ def _dashboard(dashboard: Dashboard, shared: Shared) -> Iterator[SavedObject]:
             if isinstance(panel, Events):
                 shown = _to("search", object_id("search", panel.search))
             else:
-                made = _panel(panel, dashboard, shared)
+                made = _panel(panel, dashboard, shared, row.height)
                 shown = _to("visualization", made["id"])
                 yield made
             cells.append(_Cell(shown, width, panel.title))
@@ -197,9 +198,9 @@ def _widths(panels: Sequence[AnyPanel]) -> list[int]:
     return [panel.width or left // open_ones for panel in panels]
 
 
-def _panel(panel: AnyPanel, dashboard: Dashboard, shared: Shared) -> SavedObject:
+def _panel(panel: AnyPanel, dashboard: Dashboard, shared: Shared, height: int) -> SavedObject:
     pattern = shared.index_patterns[panel.index]
-    made = drawn(panel, pattern, shared.colors)
+    made = drawn(panel, pattern, shared.colors, height)
     query = panel_query(panel, dashboard)
     key = object_id(dashboard.id, panel.id)
     title = f"CloudTrail: {dashboard.title}: {panel.title}"
@@ -218,10 +219,18 @@ def panel_query(panel: AnyPanel, dashboard: Dashboard) -> str:
 
 
 def _with_context(spec: dict[str, Any], query: str) -> dict[str, Any]:
-    """Have a drawing follow the dashboard's filters; its own query goes into an aggregation."""
+    """Have a drawing follow the dashboard's filters; its own query goes into an aggregation.
+
+    Where nothing fits them, it is empty; without the warnings of Vega, that it has no extent.
+    """
     if query:
         raise ValueError("a drawing states its query in its own request")
-    return {"$schema": "https://vega.github.io/schema/vega-lite/v6.json", **spec}
+    config = {"view": {"stroke": None}, "kibana": {"hideWarnings": True}}
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "config": config,
+        **spec,
+    }
 
 
 # --- parts --------------------------------------------------------------------------------------
