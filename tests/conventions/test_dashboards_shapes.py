@@ -253,8 +253,8 @@ def test_a_drawing_without_events_is_empty_and_says_nothing_else(key: str) -> No
     assert 0 <= body["size"] <= 1000
 
 
-def test_controls_are_whole() -> None:
-    (key,) = _of("input_control_vis")
+@pytest.mark.parametrize("key", _of("input_control_vis"))
+def test_controls_are_whole(key: str) -> None:
     for control in STATES[key]["params"]["controls"]:
         assert control.keys() == CONTROL
         assert control["options"].keys() == LIST

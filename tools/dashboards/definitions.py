@@ -161,7 +161,8 @@ class Dashboard(Definition):
         text: The header, Markdown.
         query: What holds for all panels, beside their own queries.
         days: The time range that it opens with.
-        filters: Whether the shared filters are on it.
+        filters: The index pattern whose shared filters are on it, if any: one whose fields all its
+            panels have, for a filter holds for all of them.
     """
 
     id: str
@@ -170,7 +171,7 @@ class Dashboard(Definition):
     text: str
     query: str = ""
     days: int = 7
-    filters: bool = True
+    filters: str | None = "events"
     rows: list[Row]
 
 
@@ -244,12 +245,13 @@ class Shared(Definition):
 
     Attributes:
         colors: The color of each value, by field.
+        filters: By index pattern.
     """
 
     index_patterns: dict[str, IndexPattern]
     links: dict[str, Link]
     colors: dict[str, dict[str, str]]
-    filters: list[Control]
+    filters: dict[str, list[Control]]
 
 
 class House(Definition):

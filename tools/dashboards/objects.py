@@ -41,7 +41,7 @@ MIGRATIONS = {
 COLUMNS = 48
 TEXT_HEIGHT = 6
 FILTERS_HEIGHT = 7
-FILTERS_ID = "enricher-filters"
+FILTERS = "filters"
 DENIED_CODES = "DENIED_CODES"  # in a query: all error codes that mean a denial
 _PANEL_VERSION = "3.5.0"  # any; without one the whole dashboard stays blank
 _INDEX = "kibanaSavedObjectMeta.searchSourceJSON.index"
@@ -59,10 +59,8 @@ def saved_objects(house: House) -> Iterator[SavedObject]:
         yield _index_pattern(name, pattern, house.shared)
     for search in house.searches:
         yield _search(search, house.shared)
-    filters = controls(house.shared.filters)
-    names = [control["indexPatternRefName"] for control in filters.params["controls"]]
-    references = [_reference(name, "index-pattern", "events") for name in names]
-    yield _visualization(FILTERS_ID, "CloudTrail: filters", filters, references)
+    for name, filters in house.shared.filters.items():
+        yield _filters(name, controls(filters))
     for dashboard in house.dashboards:
         yield from _dashboard(dashboard, house.shared)
 
@@ -162,7 +160,7 @@ def _dashboard(dashboard: Dashboard, shared: Shared) -> Iterator[SavedObject]:
     yield _visualization(header, f"{title}: what it answers", markdown(dashboard.text), [])
     layout.row(TEXT_HEIGHT, [_Cell(_to("visualization", header), COLUMNS, None)])
     if dashboard.filters:
-        filters = _to("visualization", FILTERS_ID)
+        filters = _to("visualization", object_id(FILTERS, dashboard.filters))
         layout.row(FILTERS_HEIGHT, [_Cell(filters, COLUMNS, "Filters")])
     for row in dashboard.rows:
         cells = []
@@ -231,6 +229,14 @@ def _with_context(spec: dict[str, Any], query: str) -> dict[str, Any]:
         "config": config,
         **spec,
     }
+
+
+def _filters(index: str, made: Drawn) -> SavedObject:
+    names = [control["indexPatternRefName"] for control in made.params["controls"]]
+    references = [_reference(name, "index-pattern", index) for name in names]
+    return _visualization(
+        object_id(FILTERS, index), f"CloudTrail: filters of {index}", made, references
+    )
 
 
 # --- parts --------------------------------------------------------------------------------------
