@@ -317,8 +317,9 @@ def test_a_drawing_follows_the_filters_and_asks_for_fields_that_are_there(saved:
 
 
 def test_drawings_have_the_colors_of_the_charts() -> None:
-    """The outcome is colored in a drawing as everywhere."""
-    shared = HOUSE.shared.colors["enriched.outcome.status"]
+    """Outcome and class are colored in a drawing as everywhere."""
+    fields = ("enriched.outcome.status", "enriched.action.class")
+    shared = [HOUSE.shared.colors[field] for field in fields]
     scales = [
         scale
         for saved in VISUALIZATIONS
@@ -328,7 +329,7 @@ def test_drawings_have_the_colors_of_the_charts() -> None:
     assert scales
     for scale in scales:
         colors = dict(zip(scale["domain"], scale["range"], strict=True))
-        assert shared.items() <= colors.items()
+        assert any(one.items() <= colors.items() for one in shared)
 
 
 def _scales(value: object) -> Iterator[Json]:
