@@ -245,8 +245,8 @@ def test_an_alert_goes_with_its_event_to_the_origin_that_late_evidence_names(emp
     assert after.key != before.key
     assert (after.origin.kind, after.origin.name) == ("iam_user", "alice")
     assert (after.count, after.event_ids, after.status) == (1, ("stop",), Status.ACKNOWLEDGED)
-    whats = [line.what for line in after.history]
-    assert whats == [What.OPENED, What.ACKNOWLEDGED, What.MOVED, What.UPGRADED]
+    told = [line.what for line in after.history]
+    assert told == [What.OPENED, What.ACKNOWLEDGED, What.MOVED, What.UPGRADED]
     assert report.notable == [after.id]
     assert evaluate(empty.services.evaluating).written == 0
 
