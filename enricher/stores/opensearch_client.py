@@ -116,6 +116,7 @@ def walk(  # noqa: PLR0913 - what, where, in which order, from where, in which s
     *,
     size: int,
     after: list[Any] | None = None,
+    fields: Sequence[str] | None = None,
 ) -> Iterator[list[dict[str, Any]]]:
     """Give the hits of a query in pages, all from one point in time, none twice.
 
@@ -128,6 +129,7 @@ def walk(  # noqa: PLR0913 - what, where, in which order, from where, in which s
         sort: A total order, e.g. by time and ``_id``.
         size: Hits of a page.
         after: The sort values of the hit to begin behind.
+        fields: Which fields of the documents; None for all.
     """
     with translated():
         if not client.indices.exists(index=index, params={"allow_no_indices": "false"}):
@@ -148,6 +150,8 @@ def walk(  # noqa: PLR0913 - what, where, in which order, from where, in which s
         "seq_no_primary_term": True,
         "track_total_hits": False,
     }
+    if fields is not None:
+        body["_source"] = list(fields)
     if after is not None:
         body["search_after"] = after
     try:

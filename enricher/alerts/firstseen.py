@@ -1,0 +1,220 @@
+"""What a first-seen rule has seen, and which alerts a run of it touches.
+
+The baseline keeps, for each combination of values, the earliest event that had it. The least of
+what was ever seen does not depend on the order in which it was seen; so an event that is delivered
+late and is earlier moves the first, and the alerts of both are looked at again.
+
+A rule begins with the earliest event that matches it: what is first seen less than ``learn`` after
+that only teaches. Events that lack one of the fields neither teach nor fire.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from enricher.alerts.alert import FirstSeenShown, Grouped, Key, window_of
+from enricher.alerts.errors import RuleError
+from enricher.alerts.ports import Fault, Grouping, Seen
+from enricher.alerts.query import all_of, same
+from enricher.cloudtrail import codec
+from enricher.cloudtrail.times import format_time, parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from enricher.alerts.ports import Baseline, Bucket, Matching
+    from enricher.alerts.rules import FirstSeen, Rule
+
+_AT_ONCE = 1_000
+
+
+@dataclass(slots=True)
+class Learned:
+    """What a run of a first-seen rule learned.
+
+    Attributes:
+        touched: Alerts to look at.
+        heirs: Alerts that may have lost their event, by digest of their key, with who has it now.
+        beginning: Time of the first event that the rule has ever seen, to be kept at the end.
+    """
+
+    touched: set[Key] = field(default_factory=set)
+    heirs: dict[str, Key] = field(default_factory=dict)
+    beginning: datetime | None = None
+
+
+def scope_of(rule: Rule) -> str:
+    """Name what a rule has seen: by what it asks, so that another text alone does not matter."""
+    return codec.digest([rule.id, rule.query, first_seen_of(rule).fields])[:32]
+
+
+def first_seen_of(rule: Rule) -> FirstSeen:
+    """Give what makes a rule a first-seen rule."""
+    if rule.first_seen is None:
+        raise AssertionError("only of rules that have it")
+    return rule.first_seen
+
+
+def learn(
+    rule: Rule,
+    since: datetime,
+    changed: Sequence[str],
+    matching: Matching,
+    baseline: Baseline,
+) -> Learned:
+    """Take what is new into the baseline, and say which alerts that touches.
+
+    A rule that has seen nothing yet is taught from all events there are; of those, only what came
+    since raises alerts.
+
+    Args:
+        rule: The rule.
+        since: Only events that were enriched from then on are new.
+        changed: Ids of the events that were written again since.
+        matching: The events.
+        baseline: What was seen before.
+
+    Raises:
+        RuleError: If OpenSearch cannot answer the rule's question.
+    """
+    scope = scope_of(rule)
+    known = baseline.beginning(scope)
+    learned = Learned(beginning=known)
+    repaired = _repair(rule, changed, matching, baseline, learned)
+    fresh = _seen(rule, since, matching)
+    taught = fresh if known is not None else _seen(rule, None, matching)
+    entries = _note(list(taught.values()), baseline)
+    for one in (*repaired, *(entries[number] for number in fresh)):
+        key = key_of(one, rule)
+        learned.touched.add(key)
+        learned.heirs |= dict.fromkeys(one.before, key)
+    firsts = [_time(one.first_at) for one in entries.values()]
+    learned.beginning = min([*firsts, known] if known else firsts, default=None)
+    if known and learned.beginning and learned.beginning < known:
+        # What only taught while the rule seemed to begin later fires now.
+        span = first_seen_of(rule).learn
+        late = baseline.between(scope, learned.beginning + span, known + span)
+        learned.touched |= {key_of(entry, rule) for entry in late}
+    return learned
+
+
+def counts(entries: Iterable[Seen], rule: Rule, beginning: datetime | None) -> list[Seen]:
+    """Give the combinations that fire: those that are first seen when the rule has learned."""
+    if beginning is None:
+        return []
+    learned_at = format_time(beginning + first_seen_of(rule).learn)
+    return sorted((one for one in entries if one.first_at >= learned_at), key=lambda one: one.rank)
+
+
+def shown(entry: Seen, rule: Rule) -> FirstSeenShown:
+    """Give a combination as its alert shows it."""
+    pairs = zip(first_seen_of(rule).fields, entry.values, strict=True)
+    return FirstSeenShown(
+        values=tuple(Grouped(field=name, value=value) for name, value in pairs),
+        at=entry.first_at,
+        event_id=entry.event_id,
+    )
+
+
+def key_of(entry: Seen, rule: Rule) -> Key:
+    """Give the alert that a combination's first event belongs to."""
+    start = window_of(_time(entry.first_at), rule.window)
+    return Key(rule_id=rule.id, values=entry.group, start=start)
+
+
+def _seen(rule: Rule, since: datetime | None, matching: Matching) -> dict[str, Seen]:
+    """Give the combinations among the events that were enriched from an instant on."""
+    question = Grouping(
+        query=rule.query, by=first_seen_of(rule).fields, since=since, shown=rule.group_by
+    )
+    found = (_entry(rule, bucket) for bucket in _answer(question, matching))
+    return {entry.id: entry for entry in found if None not in entry.values}
+
+
+def _answer(question: Grouping, matching: Matching) -> list[Bucket]:
+    (answer,) = matching.groups([question])
+    if isinstance(answer, Fault):
+        raise RuleError(answer.reason)
+    return answer
+
+
+def _entry(rule: Rule, bucket: Bucket) -> Seen:
+    first = bucket.first
+    if first is None:
+        raise AssertionError("the question asked for the first event")
+    scope = scope_of(rule)
+    key = Key(rule_id=rule.id, values=first.values, start=window_of(first.at, rule.window))
+    return Seen(
+        id=codec.digest([scope, bucket.values])[:40],
+        scope=scope,
+        rule_id=rule.id,
+        values=bucket.values,
+        first_at=format_time(first.at),
+        event_id=first.id,
+        key=key.digest,
+        group=first.values,
+    )
+
+
+def _note(found: Sequence[Seen], baseline: Baseline) -> dict[str, Seen]:
+    """Take combinations into the baseline; give them as they are known afterwards."""
+    after: dict[str, Seen] = {}
+    for start in range(0, len(found), _AT_ONCE):
+        part = found[start : start + _AT_ONCE]
+        known = baseline.known([entry.id for entry in part])
+        merged = {entry.id: _earlier(entry, known.get(entry.id)) for entry in part}
+        baseline.note([entry for number, entry in merged.items() if entry != known.get(number)])
+        after |= merged
+    return after
+
+
+def _earlier(entry: Seen, known: Seen | None) -> Seen:
+    return known if known is not None and known.rank <= entry.rank else _instead(entry, known)
+
+
+def _instead(entry: Seen, known: Seen | None) -> Seen:
+    """Give an entry that takes another's place, and remembers which alert that belonged to."""
+    if known is None:
+        return entry
+    before = [one for one in (*known.before, known.key) if one != entry.key]
+    return msgspec.structs.replace(entry, before=tuple(dict.fromkeys(before)))
+
+
+def _repair(
+    rule: Rule,
+    changed: Sequence[str],
+    matching: Matching,
+    baseline: Baseline,
+    learned: Learned,
+) -> list[Seen]:
+    """Look again for the first events of combinations whose first event was written again."""
+    scope = scope_of(rule)
+    fields = first_seen_of(rule).fields
+    repaired: list[Seen] = []
+    for known in baseline.naming(changed):
+        if known.scope != scope:
+            continue
+        learned.touched.add(key_of(known, rule))
+        clauses = [same(name, value) for name, value in zip(fields, known.values, strict=True)]
+        question = Grouping(query=all_of(rule.query, *clauses), by=fields, shown=rule.group_by)
+        found = [_entry(rule, bucket) for bucket in _answer(question, matching)]
+        now = next((one for one in found if one.id == known.id), None)
+        if now is None:
+            baseline.forget(known)
+            continue
+        entry = _instead(now, known)
+        if entry != known:
+            baseline.replace(entry)
+        repaired.append(entry)
+    return repaired
+
+
+def _time(text: str) -> datetime:
+    at = parse_time(text)
+    if at is None:
+        raise AssertionError("a time that we wrote")
+    return at
