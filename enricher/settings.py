@@ -116,6 +116,27 @@ class ContainmentSettings(Section):
         return self
 
 
+class AlertsSettings(Section):
+    """Alert rules, and how often they judge what is new."""
+
+    enabled: bool = True
+    """Whether the scheduler has rules evaluated."""
+    interval: timedelta = timedelta(seconds=10)
+    """How often they are."""
+    overlap: timedelta = timedelta(seconds=60)
+    """How far before its last run an evaluation looks again: longer than a write takes."""
+    look_back: timedelta = timedelta(minutes=15)
+    """How far it looks every five minutes, for writes that took longer than that."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.interval < timedelta(seconds=1):
+            raise ValueError("interval is a second at least")
+        if not timedelta() < self.overlap <= self.look_back:
+            raise ValueError("overlap is longer than nothing, and look_back no shorter")
+        return self
+
+
 class WorkerSettings(Section):
     """The Celery workers."""
 
@@ -241,6 +262,8 @@ class Settings(BaseSettings):
     """Where addresses are."""
     containment: ContainmentSettings = ContainmentSettings()
     """Whether containment plans may be applied, and as whom."""
+    alerts: AlertsSettings = AlertsSettings()
+    """Alert rules."""
     worker: WorkerSettings = WorkerSettings()
     """The Celery workers."""
     api: ApiSettings = Field(default_factory=ApiSettings)

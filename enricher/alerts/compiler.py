@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from enricher.alerts.errors import RuleError
-from enricher.alerts.rules import parse_rules, version_of
+from enricher.alerts.parsing import parse_rules
+from enricher.alerts.rules import version_of
 
 if TYPE_CHECKING:
     from enricher.alerts.fields import Fields

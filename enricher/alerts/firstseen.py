@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from enricher.alerts.alert import FirstSeenShown, Grouped, Key, window_of
+from enricher.alerts.clauses import all_of, same
 from enricher.alerts.errors import RuleError
 from enricher.alerts.ports import Fault, Grouping, Seen
-from enricher.alerts.query import all_of, same
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time, parse_time
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from enricher.alerts.rules import FirstSeen, Rule
 
 _AT_ONCE = 1_000
+_NEVER = "9999-12-31T23:59:59Z"
 
 
 @dataclass(slots=True)
@@ -180,8 +181,14 @@ def _instead(entry: Seen, known: Seen | None) -> Seen:
     """Give an entry that takes another's place, and remembers which alert that belonged to."""
     if known is None:
         return entry
-    before = [one for one in (*known.before, known.key) if one != entry.key]
+    before = [one for one in (*known.before, known.key) if one not in ("", entry.key)]
     return msgspec.structs.replace(entry, before=tuple(dict.fromkeys(before)))
+
+
+def _forgotten(known: Seen) -> Seen:
+    """Give an entry that no event has any more: whatever comes is earlier."""
+    nowhere = msgspec.structs.replace(known, first_at=_NEVER, event_id="", key="")
+    return _instead(nowhere, known)
 
 
 def _repair(
@@ -203,13 +210,11 @@ def _repair(
         question = Grouping(query=all_of(rule.query, *clauses), by=fields, shown=rule.group_by)
         found = [_entry(rule, bucket) for bucket in _answer(question, matching)]
         now = next((one for one in found if one.id == known.id), None)
-        if now is None:
-            baseline.forget(known)
-            continue
-        entry = _instead(now, known)
+        entry = _forgotten(known) if now is None else _instead(now, known)
         if entry != known:
             baseline.replace(entry)
-        repaired.append(entry)
+        if now is not None:
+            repaired.append(entry)
     return repaired
 
 

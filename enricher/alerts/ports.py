@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from enricher.alerts.alert import Alert, Content, Status
-    from enricher.alerts.query import Query
+    from enricher.alerts.clauses import Query
 
 # --- events -------------------------------------------------------------------------------------
 
@@ -215,10 +215,6 @@ class Baseline(Protocol):
 
     def replace(self, entry: Seen) -> None:
         """Keep a combination as it is now, whatever was known."""
-        ...
-
-    def forget(self, entry: Seen) -> None:
-        """Drop a combination that no event has any more."""
         ...
 
     def known(self, ids: Sequence[str]) -> dict[str, Seen]:

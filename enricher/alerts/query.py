@@ -12,7 +12,7 @@ References:
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sigma.conditions import (
     ConditionAND,
@@ -38,17 +38,13 @@ from sigma.types import (
     SpecialChars,
 )
 
+from enricher.alerts.clauses import any_of, exists
 from enricher.alerts.errors import RuleError
 from enricher.alerts.fields import FLAT_OBJECT, NUMBERS
-from enricher.cloudtrail.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from datetime import datetime
-
+    from enricher.alerts.clauses import Query
     from enricher.alerts.fields import Fields
-
-Query = dict[str, Any]
 
 _TEXTUAL = frozenset({"keyword", FLAT_OBJECT})
 _COMPARED = NUMBERS | {"date"}
@@ -88,44 +84,14 @@ def query_of(condition: object, fields: Fields) -> Query:
             raise RuleError(f"the condition is of a kind that cannot be asked: {kind}")
 
 
-def any_of(queries: Iterable[Query]) -> Query:
-    """Give the query of what any of these matches."""
-    found = list(queries)
-    return found[0] if len(found) == 1 else {"bool": {"should": found, "minimum_should_match": 1}}
-
-
-def all_of(*queries: Query) -> Query:
-    """Give the query of what all of these match."""
-    return {"bool": {"filter": list(queries)}}
-
-
-def same(field: str, value: str | None) -> Query:
-    """Give the query of events whose field has exactly this value; None: that have none."""
-    if value is None:
-        return {"bool": {"must_not": [_exists(field)]}}
-    return {"term": {field: value}}
-
-
-def between(start: datetime, end: datetime, *, inclusive: bool = False) -> Query:
-    """Give the query of events from start, inclusive, to end."""
-    upper = "lte" if inclusive else "lt"
-    return {"range": {"eventTime": {"gte": format_time(start), upper: format_time(end)}}}
-
-
-def of_events(event_ids: Sequence[str]) -> Query:
-    """Give the query of these events; one without an event id goes by its document's."""
-    ids = list(event_ids)
-    return any_of([{"terms": {"eventID": ids}}, {"ids": {"values": ids}}])
-
-
 def _clause(  # noqa: C901 - one case for each kind of value
     field: str, kind: str, value: object
 ) -> Query:
     match value:
         case SigmaNull():
-            return {"bool": {"must_not": [_exists(field)]}}
+            return {"bool": {"must_not": [exists(field)]}}
         case SigmaExists():
-            return _exists(field) if value else {"bool": {"must_not": [_exists(field)]}}
+            return exists(field) if value else {"bool": {"must_not": [exists(field)]}}
         case SigmaExpansion():
             return any_of(_clause(field, kind, one) for one in value.values)
         case SigmaFieldReference():
@@ -149,10 +115,6 @@ def _clause(  # noqa: C901 - one case for each kind of value
             raise RuleError(f"{field}: a value that cannot be asked: {type(value).__name__}")
 
 
-def _exists(field: str) -> Query:
-    return {"exists": {"field": field}}
-
-
 def _term(field: str, value: str, *, cased: bool = False) -> Query:
     if cased or value.lower() == value.upper():
         return {"term": {field: value}}
@@ -162,7 +124,7 @@ def _term(field: str, value: str, *, cased: bool = False) -> Query:
 def _text(field: str, kind: str, value: SigmaString) -> Query:
     """Compare with text, in which wildcards may be."""
     if all(part is SpecialChars.WILDCARD_MULTI for part in value.iter_parts()) and len(value):
-        return _exists(field)
+        return exists(field)
     cased = isinstance(value, SigmaCasedString)
     if kind in _TEXTUAL:
         if not value.contains_special():

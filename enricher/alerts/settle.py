@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from enricher.alerts import alert as alerts
+from enricher.alerts.clauses import all_of, any_of, between, of_events, same
 from enricher.alerts.errors import RuleError
 from enricher.alerts.firstseen import counts, scope_of, shown
 from enricher.alerts.ports import Fault, Grouping
-from enricher.alerts.query import all_of, any_of, between, of_events, same
 from enricher.alerts.suppress import with_suppression
 from enricher.alerts.thresholds import Instant, bursts
 from enricher.cloudtrail.times import SECOND
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from enricher.alerts.alert import Alert, Content, FirstSeenShown, Key
+    from enricher.alerts.clauses import Query
     from enricher.alerts.ports import AlertStore, Baseline, Matching, Stored, Suppression
-    from enricher.alerts.query import Query
     from enricher.alerts.rules import Rule, Threshold
 
 _AT_ONCE = 200

@@ -12,7 +12,6 @@ from enricher.cloudtrail.times import format_time, parse_time
 from enricher.errors import UnavailableError
 from enricher.stores.opensearch_client import (
     CREATED,
-    MISSING,
     OK,
     bulk,
     check_not_blocked,
@@ -73,10 +72,6 @@ class OpenSearchBaseline:
         action = {"index": {"_index": BASELINE, "_id": entry.id}}
         self._put([codec.dumps(action) + b"\n" + codec.dumps(msgspec.to_builtins(entry)) + b"\n"])
 
-    def forget(self, entry: Seen) -> None:
-        """Drop a combination."""
-        self._put([codec.dumps({"delete": {"_index": BASELINE, "_id": entry.id}}) + b"\n"])
-
     def known(self, ids: Sequence[str]) -> dict[str, Seen]:
         """Give what is kept under these ids, as last written."""
         if not ids:
@@ -116,7 +111,7 @@ class OpenSearchBaseline:
             found = [one for item in items for one in item.values()]
             for item in found:
                 check_not_blocked(item)
-            if all(item["status"] in (OK, CREATED, MISSING) for item in found):
+            if all(item["status"] in (OK, CREATED) for item in found):
                 return
         raise UnavailableError("OpenSearch does not take what first-seen rules have seen")
 

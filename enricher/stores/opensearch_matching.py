@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from opensearchpy import OpenSearch
 
+    from enricher.alerts.clauses import Query
     from enricher.alerts.ports import Grouping
-    from enricher.alerts.query import Query
 
 _OF_NONE = {"ignore_unavailable": True, "allow_no_indices": True}
 _SEARCHES = 100  # of one request
@@ -42,10 +42,11 @@ _TERMS = {
 
 
 class OpenSearchMatching:
-    """The events of all indices."""
+    """The events of all indices, or of those that are named."""
 
-    def __init__(self, client: OpenSearch) -> None:
+    def __init__(self, client: OpenSearch, index: str = EVENTS) -> None:
         self._client = client
+        self._index = index
 
     def groups(self, questions: Sequence[Grouping]) -> list[list[Bucket] | Fault]:
         """Answer each question in full, page by page."""
@@ -80,7 +81,7 @@ class OpenSearchMatching:
             }
         }
         wanted = ("eventID", "eventTime")
-        for hits in walk(self._client, EVENTS, query, _IN_ORDER, size=_PAGE, fields=wanted):
+        for hits in walk(self._client, self._index, query, _IN_ORDER, size=_PAGE, fields=wanted):
             yield [Changed(_event_id(hit), _millis(hit["sort"][0])) for hit in hits]
 
     def _ask(self, bodies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any] | Fault]:
@@ -91,7 +92,7 @@ class OpenSearchMatching:
         return answers
 
     def _ask_at_once(self, bodies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any] | Fault]:
-        header = codec.dumps({"index": EVENTS, **_OF_NONE})
+        header = codec.dumps({"index": self._index, **_OF_NONE})
         lines = b"".join(header + b"\n" + codec.dumps(body) + b"\n" for body in bodies)
         with translated():
             answer = self._client.msearch(body=lines)

@@ -23,8 +23,11 @@ INGEST_TASK = "enricher.ingest_log_files"
 ENRICH_TASK = "enricher.enrich_again"
 ENRICH_FILE_TASK = "enricher.enrich_file"
 RECONCILE_TASK = "enricher.reconcile"
+EVALUATE_TASK = "enricher.evaluate_rules"
 INGEST_QUEUE = "enricher.ingest"
 ENRICH_QUEUE = "enricher.enrich"
+ALERTS_QUEUE = "enricher.alerts"
+QUEUES = (INGEST_QUEUE, ENRICH_QUEUE, ALERTS_QUEUE)
 _IN_HAND = "unacked"  # where kombu keeps messages until they are acknowledged
 _QUEUED_AT = "queued_at"  # a header of ours: Celery's messages don't say when they were sent
 _KEYS_PER_TASK = 500
@@ -38,9 +41,18 @@ def make_celery(
     *,
     time_limit: timedelta,
     reconcile_every: timedelta = timedelta(minutes=5),
+    evaluate_every: timedelta | None = None,
     tls: Mapping[str, Any] | None = None,
 ) -> Celery:
-    """Make the Celery application that workers, senders and the scheduler share."""
+    """Make the Celery application that workers, senders and the scheduler share.
+
+    Args:
+        redis_url: The broker.
+        time_limit: How long one task may take.
+        reconcile_every: How often the scheduler asks for what was forgotten.
+        evaluate_every: How often it asks for alert rules to be evaluated; None for never.
+        tls: How the broker is reached over TLS.
+    """
     app = Celery("enricher", broker=redis_url, broker_use_ssl=tls)
     app.conf.update(
         # A worker that dies in the middle of a task gives it back: documents are written with
@@ -66,21 +78,39 @@ def make_celery(
         task_ignore_result=True,
         task_serializer="json",
         accept_content=["json"],
-        task_queues=[Queue(INGEST_QUEUE), Queue(ENRICH_QUEUE)],
+        task_queues=[Queue(name) for name in QUEUES],
         task_default_queue=INGEST_QUEUE,
         task_routes={
-            name: {"queue": ENRICH_QUEUE}
-            for name in (ENRICH_TASK, ENRICH_FILE_TASK, RECONCILE_TASK)
+            **{
+                name: {"queue": ENRICH_QUEUE}
+                for name in (ENRICH_TASK, ENRICH_FILE_TASK, RECONCILE_TASK)
+            },
+            # Apart, so that alerts do not wait behind a thousand log files.
+            EVALUATE_TASK: {"queue": ALERTS_QUEUE},
         },
-        beat_schedule={
-            "reconcile": {"task": RECONCILE_TASK, "schedule": reconcile_every.total_seconds()},
-        },
+        beat_schedule=_schedule(reconcile_every, evaluate_every),
         broker_connection_retry_on_startup=True,
         # Log lines are ours, in one format; Celery would put its own handlers in front.
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
     )
     return app
+
+
+def _schedule(reconcile: timedelta, evaluate: timedelta | None) -> dict[str, Any]:
+    """Give what the scheduler asks for, and how often."""
+    found: dict[str, Any] = {
+        "reconcile": {"task": RECONCILE_TASK, "schedule": reconcile.total_seconds()}
+    }
+    if evaluate is not None:
+        seconds = evaluate.total_seconds()
+        # One that nobody took before the next is due has nothing to add to it.
+        found["evaluate"] = {
+            "task": EVALUATE_TASK,
+            "schedule": seconds,
+            "options": {"expires": seconds},
+        }
+    return found
 
 
 def _is_of_queue(message: bytes | str, queue: str) -> bool:
@@ -182,13 +212,13 @@ class CeleryTaskQueue:
         """
         with _translated():
             pipeline = self._client.pipeline(transaction=False)
-            pipeline.llen(INGEST_QUEUE)
-            pipeline.llen(ENRICH_QUEUE)
+            for name in QUEUES:
+                pipeline.llen(name)
             pipeline.hlen(_IN_HAND)
             pipeline.lindex(INGEST_QUEUE, -1)  # tasks are taken from this end
-            ingest, enrich, in_hand, oldest = pipeline.execute()
+            *waiting, in_hand, oldest = pipeline.execute()
         return QueueLoad(
-            waiting={INGEST_QUEUE: int(ingest), ENRICH_QUEUE: int(enrich)},
+            waiting={name: int(count) for name, count in zip(QUEUES, waiting, strict=True)},
             in_hand=int(in_hand),
             oldest_file_at=_queued_at(oldest),
         )

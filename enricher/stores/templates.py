@@ -64,13 +64,14 @@ def enriched_mapping(mappings: Mappings) -> dict[str, Any]:
     whole: dict[str, Any] = {}
     for component in mappings.components.values():
         properties = component["template"]["mappings"]["properties"]
-        whole = _joined(whole, properties.get("enriched", {}))
+        whole = joined(whole, properties.get("enriched", {}))
     return whole
 
 
-def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+def joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Give two objects as one; where both have a value, the other's stands."""
     both = {
-        name: _joined(one[name], other[name])
+        name: joined(one[name], other[name])
         for name in one.keys() & other.keys()
         if isinstance(one[name], dict)
     }

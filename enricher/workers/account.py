@@ -11,6 +11,7 @@ import structlog
 from celery import signals, states
 from celery.exceptions import TimeLimitExceeded
 
+from enricher.alerts.evaluate import EvaluationReport
 from enricher.bootstrap import container
 from enricher.pipeline.ledger import FileReport
 from enricher.pipeline.reenrich import EnrichReport
@@ -137,6 +138,8 @@ def line_of(reports: Sequence[Report]) -> dict[str, Any]:
                 sums.update(seen=report.seen, changed=report.changed)
             case UpkeepReport():
                 sums.update(raw=report.raw, awaited=report.awaited, closed=report.closed)
+            case EvaluationReport():
+                sums.update(rules=report.rules, failed=report.failed, alerts=report.written)
     files = [report for report in reports if isinstance(report, FileReport)]
     if len(files) == 1:
         return {"location": files[0].location, **_became(files[0]), **sums}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from celery import Task, signals
 from celery.exceptions import TimeLimitExceeded
 
+from enricher.alerts.evaluate import evaluate
 from enricher.bootstrap import container
 from enricher.errors import UnavailableError
 from enricher.pipeline.ingest import ingest_log_files
@@ -21,11 +22,13 @@ from enricher.stores.memory import SystemClock
 from enricher.stores.task_queue import (
     ENRICH_FILE_TASK,
     ENRICH_TASK,
+    EVALUATE_TASK,
     INGEST_TASK,
     RECONCILE_TASK,
 )
 
 if TYPE_CHECKING:
+    from enricher.alerts.evaluate import EvaluationReport
     from enricher.pipeline.ledger import FileReport
     from enricher.pipeline.reenrich import EnrichReport
     from enricher.pipeline.upkeep import UpkeepReport
@@ -117,3 +120,10 @@ def reconcile_task() -> UpkeepReport:
     report = reconcile(container().enriching, container().settings.pipeline.window)
     container().intake.take_lost()
     return report
+
+
+# Not tried again: what this run did not reach, the next one finds, a few seconds later.
+@app.task(name=EVALUATE_TASK)
+def evaluate_rules_task() -> EvaluationReport:
+    """Judge what is new or changed by all alert rules."""
+    return evaluate(container().evaluating)
