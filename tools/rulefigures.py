@@ -13,40 +13,37 @@ import sys
 import tempfile
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from opensearchpy import OpenSearch, helpers
+from opensearchpy import helpers
 
 from enricher.alerts.catalogue import check, install
-from enricher.alerts.compiler import CachingCompiler
-from enricher.alerts.evaluate import EvaluateServices, evaluate
+from enricher.alerts.evaluate import evaluate
 from enricher.alerts.ports import Wanted
-from enricher.assets import asset
-from enricher.bootstrap import container
+from enricher.bootstrap import Container, container
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time
 from enricher.pipeline.documents import EVENTS_PREFIX, Period
 from enricher.pipeline.offline import Explained, explain
+from enricher.settings import Settings
 from enricher.stack import Stack, StackSettings
 from enricher.stores import templates
 from enricher.stores.directory import DirectoryLogFiles, find_log_files
-from enricher.stores.opensearch_alerts import OpenSearchAlerts
-from enricher.stores.opensearch_baseline import OpenSearchBaseline
-from enricher.stores.opensearch_matching import OpenSearchMatching
-from enricher.stores.opensearch_rules import OpenSearchProgress, OpenSearchRules
+from enricher.stores.rule_files import read_rule_files, shipped_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from enricher.alerts.alert import Alert
     from enricher.alerts.catalogue import Checked
-    from enricher.enrichers.interface import Enricher
+    from enricher.stack import Endpoints
+
+    Events = Iterable[tuple[str, Mapping[str, Any]]]
 
 FIGURES = Path(__file__).parent / "rulefigures.json"
 _INDEX = f"{EVENTS_PREFIX}judged"
-_LOOK_BACK = timedelta(hours=1)
 _MOST_ALERTS = 10_000
 _PORTS = (19_471, 19_472)
 
@@ -55,16 +52,17 @@ class Judged(NamedTuple):
     """What the rules found.
 
     Attributes:
+        alerts: By the name of the rule, which is that of its file.
         failed: Rules that could not be asked, with the reason.
     """
 
-    alerts: list[Alert]
+    alerts: dict[str, list[Alert]]
     failed: dict[str, str]
 
 
 def main() -> None:
     """Measure, and write the figures."""
-    events = list(_enriched(Path(sys.argv[1]), container().enrichers))
+    events = list(_enriched(Path(sys.argv[1])))
     with tempfile.TemporaryDirectory() as place:
         stack = Stack(
             replace(
@@ -74,87 +72,61 @@ def main() -> None:
                 redis_port=_PORTS[1],
             )
         )
-        client = OpenSearch(stack.up().opensearch_url, timeout=120)
         try:
-            judged = judge(client, events, container().enrichers)
+            judged = judge(stack.up(), events)
         finally:
-            client.close()
             stack.down()
     if judged.failed:
         sys.exit(f"some rules could not be asked: {judged.failed}")
-    counted = Counter(one.rule.id for one in judged.alerts)
-    found = {Path(name).stem: counted[rule.id] for rule, _, name in own_rules().rules}
-    FIGURES.write_bytes(codec.pretty({"alerts": found, "events": len(events)}))
-    for name, count in sorted(found.items(), key=lambda pair: -pair[1]):
+    counted = {name: len(alerts) for name, alerts in judged.alerts.items()}
+    FIGURES.write_bytes(codec.pretty({"alerts": counted, "events": len(events)}))
+    for name, count in Counter(counted).most_common():
         print(f"{count:6} {count * 10_000 / len(events):8.1f}  {name}")
 
 
-def own_rules() -> Checked:
-    """Read our own rules, by the name of their file."""
-    fields = templates.event_fields(templates.load_mappings())
-    return check(rule_files(), fields)
+def own_rules(services: Container) -> Checked:
+    """Read the rules that come with the project."""
+    return check(read_rule_files(shipped_rules()), services.event_fields)
 
 
-def rule_files() -> dict[str, str]:
-    """Give the text of each rule file, by its path below ``rules/``."""
-    folder = asset("rules")
-    return {
-        path.relative_to(folder).as_posix(): path.read_text("utf-8")
-        for path in sorted(folder.rglob("*.yml"))
-    }
-
-
-def judge(
-    client: OpenSearch,
-    events: Iterable[tuple[str, Mapping[str, Any]]],
-    enrichers: Sequence[Enricher],
-) -> Judged:
+def judge(servers: Endpoints, events: Events) -> Judged:
     """Index events as if they were enriched just now, and run all our rules over them once.
 
     Args:
-        client: A node that holds nothing.
+        servers: Those of a node that holds nothing.
         events: Document id and document, whole.
-        enrichers: Those whose fields are mapped.
     """
+    where = {"opensearch": {"url": servers.opensearch_url}, "redis": {"url": servers.redis_url}}
+    services = Container(Settings.model_validate(where))
     now = datetime.now(UTC)
-    templates.install(client, Period.MONTH, enrichers)
-    helpers.bulk(client, _actions(events, format_time(now)), refresh=True)
-    rules = OpenSearchRules(client)
-    checked = own_rules()
-    install(checked.rules, rules, now)
-    alerts = OpenSearchAlerts(client)
-    evaluate(
-        EvaluateServices(
-            matching=OpenSearchMatching(client),
-            alerts=alerts,
-            baseline=OpenSearchBaseline(client),
-            rules=rules,
-            progress=OpenSearchProgress(client),
-            compiler=CachingCompiler(templates.event_fields(templates.load_mappings())),
-            now=lambda: datetime.now(UTC),
-            overlap=_LOOK_BACK,
-            look_back=_LOOK_BACK,
-        )
-    )
-    alerts.refresh()
-    refused = {f"{name}: {one.title}": one.reason for one, name in checked.refusals}
-    failed = {one.title: one.error for one in rules.rules() if one.error is not None}
-    return Judged(alerts.find(Wanted(), _MOST_ALERTS), refused | failed)
+    templates.install(services.opensearch, Period.MONTH, services.enrichers)
+    helpers.bulk(services.opensearch, _actions(events, format_time(now)), refresh=True)
+    checked = own_rules(services)
+    install(checked.rules, services.rules, now)
+    evaluate(services.evaluating)
+    services.alerts.refresh()
+    refused = {name: one.reason for one, name in checked.refusals}
+    failed = {one.title: one.error for one in services.rules.rules() if one.error is not None}
+    alerts: dict[str, list[Alert]] = {rule.id: [] for rule, _, _ in checked.rules}
+    for alert in services.alerts.find(Wanted(), _MOST_ALERTS):
+        alerts[alert.rule.id].append(alert)
+    services.opensearch.close()
+    named = {Path(name).stem: alerts[rule.id] for rule, _, name in checked.rules}
+    return Judged(named, refused | failed)
 
 
-def _actions(
-    events: Iterable[tuple[str, Mapping[str, Any]]], now: str
-) -> Iterator[Mapping[str, Any]]:
+def _actions(events: Events, now: str) -> Iterator[Mapping[str, Any]]:
     for document_id, document in events:
         enriched = {**document["enriched"], "at": now, "revision": 1}
         yield {"_index": _INDEX, "_id": document_id, "_source": {**document, "enriched": enriched}}
 
 
-def _enriched(folder: Path, enrichers: Sequence[Enricher]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _enriched(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    services = container()
     found = find_log_files([folder])
     report = Explained(skipped=dict(found.skipped))
-    limits = container().settings.input.limits()
-    for event in explain(found.logs, DirectoryLogFiles(), limits, enrichers, report):
+    limits = services.settings.input.limits()
+    for event in explain(found.logs, DirectoryLogFiles(), limits, services.enrichers, report):
         document: Any = codec.loads(event.document)
         yield event.document_id, document
 
