@@ -108,6 +108,13 @@ def test_rule_has_a_true_and_a_false_example(path: Path) -> None:
     assert all(example.records for example in examples)
 
 
+@every_rule
+def test_false_example_looks_like_the_true_one(path: Path) -> None:
+    """Else it would be silent whatever the rule excludes."""
+    true, false = load_examples(path.stem)
+    assert true.records[-1]["eventName"] in {record["eventName"] for record in false.records}
+
+
 def test_every_example_is_of_a_rule() -> None:
     assert example_names() == sorted(path.stem for path in FILES)
 
