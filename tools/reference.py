@@ -1,4 +1,4 @@
-"""Writes what is generated: pages of docs/reference, mappings of the built-in enrichers.
+"""Writes what is generated: pages of docs/reference, docs/rules.md, mappings of the enrichers.
 
 python -m tools.reference
 """
@@ -21,6 +21,7 @@ from enricher.enrichers.registry import ENVELOPE, built_in
 from enricher.settings import Settings
 from enricher.stores.templates import ENVELOPE_COMPONENT, components_of, envelope
 from enricher.workers import metrics
+from tools.rulepages import rules_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -57,7 +58,8 @@ def written() -> dict[Path, str]:
         "settings.md": _settings(),
         "fields.md": _fields(),
     }
-    return {**{DIRECTORY / name: text for name, text in pages.items()}, **mappings}
+    rules = {REPOSITORY / "docs" / "rules.md": rules_page()}
+    return {**{DIRECTORY / name: text for name, text in pages.items()}, **rules, **mappings}
 
 
 def _fields() -> str:
