@@ -358,9 +358,9 @@ class Container(Equipped):
     @cached_property
     def planning(self) -> Planning:
         """What making containment plans needs."""
-        chosen, names = self.settings.containment, self.settings.names
+        chosen = self.settings.containment
         # Whose accounts are known only where somebody lists them all.
-        own = set(read_account_names(names.accounts_file)) if names.accounts_file else set()
+        own = set(self.account_names)
         listed = bool(own or (chosen.roles and not chosen.role_name))
         return Planning(
             reading=self.reading,

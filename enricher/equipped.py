@@ -30,10 +30,19 @@ class Equipped(Reach):
         Raises:
             ConfigurationError: If a file that they need is missing or cannot be read.
         """
-        names, geo = self.settings.names, self.settings.geo
-        accounts = read_account_names(names.accounts_file) if names.accounts_file else {}
+        geo = self.settings.geo
         databases = GeoDatabases(geo.city_file, geo.asn_file) if self._has_geo else None
-        return built_in(accounts, databases.place if databases else None)
+        return built_in(self.account_names, databases.place if databases else None)
+
+    @cached_property
+    def account_names(self) -> dict[str, str]:
+        """What accounts are called, by id; empty where no file says it.
+
+        Raises:
+            ConfigurationError: If the file is missing or cannot be read.
+        """
+        path = self.settings.names.accounts_file
+        return read_account_names(path) if path else {}
 
     @property
     def _has_geo(self) -> bool:
