@@ -9,17 +9,12 @@ import msgspec
 from enricher.alerts.ports import Seen
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time, parse_time
-from enricher.errors import UnavailableError
 from enricher.stores.opensearch_client import (
-    CREATED,
-    OK,
-    bulk,
-    check_not_blocked,
     mget,
+    put,
     translated,
     walk,
 )
-from enricher.stores.patience import TRIES, pause_before
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -106,17 +101,8 @@ class OpenSearchBaseline:
         return [_seen(hit) for hits in pages for hit in hits]
 
     def _put(self, entries: Sequence[bytes]) -> None:
-        if not entries:
-            return
-        for attempt in range(TRIES):
-            pause_before(attempt)
-            items = bulk(self._client, b"".join(entries))
-            found = [one for item in items for one in item.values()]
-            for item in found:
-                check_not_blocked(item)
-            if all(item["status"] in (OK, CREATED) for item in found):
-                return
-        raise UnavailableError("OpenSearch does not take what first-seen rules have seen")
+        if entries:
+            put(self._client, b"".join(entries), "what first-seen rules have seen")
 
 
 def _upsert(entry: Mapping[str, Any]) -> bytes:

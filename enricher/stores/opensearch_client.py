@@ -17,7 +17,7 @@ from opensearchpy.exceptions import ConnectionError as ClientConnectionError
 
 from enricher.errors import ConfigurationError, UnavailableError
 from enricher.stores.connections import tls_fault
-from enricher.stores.patience import OVERLOADED, TRIES, pause_before
+from enricher.stores.patience import OVERLOADED, TRIES, nobody, pause_before
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -68,6 +68,33 @@ def mget(client: OpenSearch, wanted: Sequence[Mapping[str, str]]) -> list[dict[s
         if error and error["type"] != "index_not_found_exception":
             raise UnavailableError(f"OpenSearch cannot read now: {error['type']}")
     return [one for one in answer["docs"] if one.get("found")]
+
+
+def put(
+    client: OpenSearch,
+    lines: bytes,
+    what: str,
+    on_repetition: Callable[[], None] = nobody,
+) -> None:
+    """Write entries that replace themselves, all of them, with pauses while the cluster cannot.
+
+    Args:
+        client: The client.
+        lines: The body of one bulk request.
+        what: What is written, for the error.
+        on_repetition: Called before each repetition.
+
+    Raises:
+        UnavailableError: If it does not take them all.
+    """
+    for attempt in range(TRIES):
+        pause_before(attempt, on_repetition)
+        items = [one for item in bulk(client, lines) for one in item.values()]
+        for item in items:
+            check_not_blocked(item)
+        if all(item["status"] in (OK, CREATED) for item in items):
+            return
+    raise UnavailableError(f"OpenSearch does not take {what}")
 
 
 def parts(entries: Sequence[bytes], limit: int) -> Iterator[list[int]]:
