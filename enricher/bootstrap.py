@@ -14,6 +14,7 @@ from enricher.alerts.evaluate import EvaluateServices
 from enricher.alerts.triage import TriageServices
 from enricher.equipped import Equipped
 from enricher.errors import ConfigurationError
+from enricher.notifying import deliver_services
 from enricher.pipeline.backfill import BackfillServices
 from enricher.pipeline.digestreading import DigestReader
 from enricher.pipeline.discover import DiscoverServices
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 
     from celery import Celery
 
+    from enricher.alerts.deliver import DeliverServices
     from enricher.alerts.fields import Fields
     from enricher.client import ApiClient
     from enricher.pipeline.digestreading import PublicKeys
@@ -185,6 +187,11 @@ class Container(Equipped):
             progress=MemoryProgress(),
             now=SystemClock().now,
         )
+
+    @cached_property
+    def delivering(self) -> DeliverServices:
+        """What telling targets of alerts needs."""
+        return deliver_services(self.settings.delivery, self.alerts, self.queue)
 
     @cached_property
     def triaging(self) -> TriageServices:
