@@ -12,6 +12,7 @@ COPY pyproject.toml README.md ./
 COPY enricher enricher
 COPY mappings mappings
 COPY dashboards dashboards
+COPY rules rules
 RUN /venv/bin/hatchling build --target wheel --directory /wheels
 
 FROM python:3.11-slim-bookworm

@@ -155,14 +155,12 @@ def _judge(run: _Run) -> None:
     stale = {one.alert.id: one for one in services.alerts.holding(changed)}
     touched = _touched(run, asked)
     ids = [one.id for one in changed]
-    for one in asked:
-        if run.rules[one.id].first_seen is not None:
-            touched |= _learned(run, one, ids)
+    touched |= _learned(run, asked, ids)
     heirs = {digest: key for one in run.learned.values() for digest, key in one.heirs.items()}
     stale |= {one.alert.id: one for one in services.alerts.by_keys(list(heirs)).values()}
     _settle(run, touched, list(stale.values()), heirs)
     for rule_id, learned in run.learned.items():
-        if learned.beginning is not None:
+        if learned.beginning is not None and learned.beginning != learned.known:
             services.baseline.begin(scope_of(run.rules[rule_id]), learned.beginning)
     _note_faults(run, stored)
 
@@ -220,17 +218,21 @@ def _keys(rule: Rule, values: tuple[str | None, ...], start: datetime) -> Iterat
         start += rule.window
 
 
-def _learned(run: _Run, stored: StoredRule, changed: Sequence[str]) -> set[Key]:
+def _learned(run: _Run, asked: Sequence[StoredRule], changed: Sequence[str]) -> set[Key]:
+    """Give the alerts that first-seen rules are to look at."""
     run.hold()
     services = run.services
-    rule = run.rules[stored.id]
-    try:
-        found = learn(rule, _since(run, stored), changed, services.matching, services.baseline)
-    except RuleError as err:
-        run.faults[stored.id] = str(err)
-        return set()
-    run.learned[stored.id] = found
-    return found.touched
+    chosen = [(run.rules[one.id], _since(run, one)) for one in asked]
+    firsts = [(rule, since) for rule, since in chosen if rule.first_seen is not None]
+    touched: set[Key] = set()
+    found = learn(firsts, changed, services.matching, services.baseline) if firsts else {}
+    for rule_id, learned in found.items():
+        if isinstance(learned, Fault):
+            run.faults[rule_id] = learned.reason
+            continue
+        run.learned[rule_id] = learned
+        touched |= learned.touched
+    return touched
 
 
 def _settle(run: _Run, touched: set[Key], stale: Sequence[Stored], heirs: dict[str, Key]) -> None:

@@ -17,7 +17,6 @@ import msgspec
 
 from enricher.alerts.alert import FirstSeenShown, Grouped, Key, window_of
 from enricher.alerts.clauses import all_of, same
-from enricher.alerts.errors import RuleError
 from enricher.alerts.ports import Fault, Grouping, Seen
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time, parse_time
@@ -39,13 +38,15 @@ class Learned:
 
     Attributes:
         touched: Alerts to look at.
-        heirs: Alerts that may have lost their event, by digest of their key, with who has it now.
-        beginning: Time of the first event that the rule has ever seen, to be kept at the end.
+        heirs: Who has the first event by now, by digest of the alerts that had it before.
+        known: Time of the first event that the rule had ever seen before this run.
+        beginning: The same after it, to be kept when the alerts are written.
     """
 
+    known: datetime | None
+    beginning: datetime | None
     touched: set[Key] = field(default_factory=set)
     heirs: dict[str, Key] = field(default_factory=dict)
-    beginning: datetime | None = None
 
 
 def scope_of(rule: Rule) -> str:
@@ -61,46 +62,72 @@ def first_seen_of(rule: Rule) -> FirstSeen:
 
 
 def learn(
-    rule: Rule,
-    since: datetime,
+    rules: Sequence[tuple[Rule, datetime]],
     changed: Sequence[str],
     matching: Matching,
     baseline: Baseline,
-) -> Learned:
+) -> dict[str, Learned | Fault]:
     """Take what is new into the baseline, and say which alerts that touches.
 
-    A rule that has seen nothing yet is taught from all events there are; of those, only what came
-    since raises alerts.
+    A rule that has seen nothing yet is taught from all events there are; of those, only what is
+    new raises alerts.
 
     Args:
-        rule: The rule.
-        since: Only events that were enriched from then on are new.
+        rules: The rules, each with an instant: what was enriched from then on is new.
         changed: Ids of the events that were written again since.
         matching: The events.
         baseline: What was seen before.
 
-    Raises:
-        RuleError: If OpenSearch cannot answer the rule's question.
+    Returns:
+        By rule id, what it learned, or why it could not.
     """
-    scope = scope_of(rule)
-    known = baseline.beginning(scope)
-    learned = Learned(beginning=known)
-    repaired = _repair(rule, changed, matching, baseline, learned)
-    fresh = _seen(rule, since, matching)
-    taught = fresh if known is not None else _seen(rule, None, matching)
-    entries = _note(list(taught.values()), baseline)
-    for one in (*repaired, *(entries[number] for number in fresh)):
+    chosen = [rule for rule, _ in rules]
+    known = baseline.beginnings([scope_of(rule) for rule in chosen])
+    stale: dict[str, list[Seen]] = {}
+    for entry in baseline.naming(changed) if changed else ():
+        stale.setdefault(entry.scope, []).append(entry)
+    new = matching.groups([_question(rule, since) for rule, since in rules])
+    untaught = [rule for rule in chosen if scope_of(rule) not in known]
+    all_there_is = matching.groups([_question(rule, None) for rule in untaught])
+    taught = {rule.id: answer for rule, answer in zip(untaught, all_there_is, strict=True)}
+    found: dict[str, Learned | Fault] = {}
+    for rule, fresh in zip(chosen, new, strict=True):
+        everything = taught.get(rule.id, fresh)
+        if isinstance(fresh, Fault):
+            found[rule.id] = fresh
+            continue
+        if isinstance(everything, Fault):
+            found[rule.id] = everything
+            continue
+        beginning = known.get(scope_of(rule))
+        learned = Learned(known=beginning, beginning=beginning)
+        repaired = _repair(rule, stale.get(scope_of(rule), []), matching, baseline, learned)
+        if isinstance(repaired, Fault):
+            found[rule.id] = repaired
+            continue
+        entries = _note(list(_seen(rule, everything).values()), baseline)
+        _touch(rule, [*repaired, *(entries[one] for one in _seen(rule, fresh))], learned)
+        _begin(rule, entries.values(), baseline, learned)
+        found[rule.id] = learned
+    return found
+
+
+def _touch(rule: Rule, entries: Iterable[Seen], learned: Learned) -> None:
+    for one in entries:
         key = key_of(one, rule)
         learned.touched.add(key)
         learned.heirs |= dict.fromkeys(one.before, key)
-    firsts = [_time(one.first_at) for one in entries.values()]
+
+
+def _begin(rule: Rule, entries: Iterable[Seen], baseline: Baseline, learned: Learned) -> None:
+    """Find when the rule begins; what only taught while it seemed to begin later fires now."""
+    firsts = [_time(one.first_at) for one in entries]
+    known = learned.known
     learned.beginning = min([*firsts, known] if known else firsts, default=None)
     if known and learned.beginning and learned.beginning < known:
-        # What only taught while the rule seemed to begin later fires now.
         span = first_seen_of(rule).learn
-        late = baseline.between(scope, learned.beginning + span, known + span)
+        late = baseline.between(scope_of(rule), learned.beginning + span, known + span)
         learned.touched |= {key_of(entry, rule) for entry in late}
-    return learned
 
 
 def counts(entries: Iterable[Seen], rule: Rule, beginning: datetime | None) -> list[Seen]:
@@ -127,20 +154,15 @@ def key_of(entry: Seen, rule: Rule) -> Key:
     return Key(rule_id=rule.id, values=entry.group, start=start)
 
 
-def _seen(rule: Rule, since: datetime | None, matching: Matching) -> dict[str, Seen]:
-    """Give the combinations among the events that were enriched from an instant on."""
-    question = Grouping(
-        query=rule.query, by=first_seen_of(rule).fields, since=since, shown=rule.group_by
-    )
-    found = (_entry(rule, bucket) for bucket in _answer(question, matching))
+def _question(rule: Rule, since: datetime | None) -> Grouping:
+    fields = first_seen_of(rule).fields
+    return Grouping(query=rule.query, by=fields, since=since, shown=rule.group_by)
+
+
+def _seen(rule: Rule, buckets: Iterable[Bucket]) -> dict[str, Seen]:
+    """Give the combinations that were found, by id."""
+    found = (_entry(rule, bucket) for bucket in buckets)
     return {entry.id: entry for entry in found if None not in entry.values}
-
-
-def _answer(question: Grouping, matching: Matching) -> list[Bucket]:
-    (answer,) = matching.groups([question])
-    if isinstance(answer, Fault):
-        raise RuleError(answer.reason)
-    return answer
 
 
 def _entry(rule: Rule, bucket: Bucket) -> Seen:
@@ -193,29 +215,31 @@ def _forgotten(known: Seen) -> Seen:
 
 def _repair(
     rule: Rule,
-    changed: Sequence[str],
+    stale: Sequence[Seen],
     matching: Matching,
     baseline: Baseline,
     learned: Learned,
-) -> list[Seen]:
+) -> list[Seen] | Fault:
     """Look again for the first events of combinations whose first event was written again."""
-    scope = scope_of(rule)
-    fields = first_seen_of(rule).fields
+    answers = matching.groups([_again(rule, known) for known in stale])
     repaired: list[Seen] = []
-    for known in baseline.naming(changed):
-        if known.scope != scope:
-            continue
+    for known, answer in zip(stale, answers, strict=True):
+        if isinstance(answer, Fault):
+            return answer
         learned.touched.add(key_of(known, rule))
-        clauses = [same(name, value) for name, value in zip(fields, known.values, strict=True)]
-        question = Grouping(query=all_of(rule.query, *clauses), by=fields, shown=rule.group_by)
-        found = [_entry(rule, bucket) for bucket in _answer(question, matching)]
-        now = next((one for one in found if one.id == known.id), None)
+        now = _seen(rule, answer).get(known.id)
         entry = _forgotten(known) if now is None else _instead(now, known)
         if entry != known:
             baseline.replace(entry)
         if now is not None:
             repaired.append(entry)
     return repaired
+
+
+def _again(rule: Rule, known: Seen) -> Grouping:
+    fields = first_seen_of(rule).fields
+    clauses = [same(name, value) for name, value in zip(fields, known.values, strict=True)]
+    return Grouping(query=all_of(rule.query, *clauses), by=fields, shown=rule.group_by)
 
 
 def _time(text: str) -> datetime:

@@ -213,8 +213,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 class Baseline(Protocol):
     """What first-seen rules have seen."""
 
-    def beginning(self, scope: str) -> datetime | None:
-        """Give the time of the first event that a scope has seen; None where it has seen none."""
+    def beginnings(self, scopes: Sequence[str]) -> dict[str, datetime]:
+        """Give the time of the first event that scopes have seen, of those that have seen any."""
         ...
 
     def begin(self, scope: str, at: datetime) -> None:

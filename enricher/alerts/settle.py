@@ -9,7 +9,6 @@ import msgspec
 
 from enricher.alerts import alert as alerts
 from enricher.alerts.clauses import all_of, any_of, between, of_events, same
-from enricher.alerts.errors import RuleError
 from enricher.alerts.firstseen import counts, scope_of, shown
 from enricher.alerts.ports import Fault, Grouping
 from enricher.alerts.suppress import with_suppression
@@ -21,10 +20,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from enricher.alerts.alert import Alert, Content, FirstSeenShown, Key
+    from enricher.alerts.alert import Alert, Content, Key
     from enricher.alerts.clauses import Query
-    from enricher.alerts.ports import AlertStore, Baseline, Matching, Stored, Suppression
+    from enricher.alerts.ports import (
+        AlertStore,
+        Baseline,
+        Bucket,
+        Matching,
+        Seen,
+        Stored,
+        Suppression,
+    )
     from enricher.alerts.rules import Rule, Threshold
+    from enricher.alerts.thresholds import Span
 
 _AT_ONCE = 200
 _ROUNDS = 5
@@ -125,75 +133,102 @@ def _is_empty(stored: Stored, found: _Found) -> bool:
 
 def _look(keys: Sequence[Key], question: Question, stores: Stores) -> _Found:
     found = _Found()
-    asked: list[tuple[Key, Query, tuple[FirstSeenShown, ...]]] = []
+    firsts = _firsts(keys, question, stores)
+    spans = _spans(keys, question, stores, found)
+    asked: dict[Key, Query] = {}
     for key in keys:
-        rule = question.rules[key.rule_id]
-        try:
-            query, firsts = _query(key, rule, question, stores)
-        except RuleError as err:
-            found.faults[rule.id] = str(err)
+        if key.rule_id in found.faults:
             continue
+        rule = question.rules[key.rule_id]
+        query = _query(key, rule, firsts.get(key, []), spans.get(key, []))
         if query is None:
             found.contents[key] = None
         else:
-            asked.append((key, query, firsts))
-    answers = stores.matching.contents([query for _, query, _ in asked])
-    for (key, _, firsts), answer in zip(asked, answers, strict=True):
+            asked[key] = query
+    answers = stores.matching.contents(list(asked.values()))
+    for key, answer in zip(asked, answers, strict=True):
         if isinstance(answer, Fault):
             found.faults[key.rule_id] = answer.reason
-        else:
-            found.contents[key] = answer and msgspec.structs.replace(answer, first_seen=firsts)
+            continue
+        rule = question.rules[key.rule_id]
+        new = tuple(shown(one, rule) for one in firsts.get(key, [])[: alerts.MOST_EVENT_IDS])
+        found.contents[key] = answer and msgspec.structs.replace(answer, first_seen=new)
     return found
 
 
-def _query(
-    key: Key, rule: Rule, question: Question, stores: Stores
-) -> tuple[Query | None, tuple[FirstSeenShown, ...]]:
+def _query(key: Key, rule: Rule, firsts: Sequence[Seen], spans: Sequence[Span]) -> Query | None:
     """Give the query of the events that an alert is about; None where there are none."""
-    pairs = zip(rule.group_by, key.values, strict=True)
-    group = all_of(rule.query, *(same(name, value) for name, value in pairs))
     if rule.threshold is not None:
-        return _of_threshold(key, rule, rule.threshold, group, stores), ()
-    within = all_of(group, between(key.start, key.start + rule.window))
+        within = any_of(between(*one, inclusive=True) for one in spans) if spans else None
+        return within and all_of(_of_group(key, rule), within)
+    window = all_of(_of_group(key, rule), between(key.start, key.start + rule.window))
     if rule.first_seen is None:
-        return within, ()
-    scope = scope_of(rule)
-    known = stores.baseline.of_keys(scope, [key.digest])
-    beginning = (
-        question.beginnings[rule.id]
-        if rule.id in question.beginnings
-        else stores.baseline.beginning(scope)
-    )
-    firing = counts(known, rule, beginning)
-    ids = sorted({one.event_id for one in firing})
-    query = all_of(within, of_events(ids)) if ids else None
-    return query, tuple(shown(one, rule) for one in firing[: alerts.MOST_EVENT_IDS])
+        return window
+    ids = sorted({one.event_id for one in firsts})
+    return all_of(window, of_events(ids)) if ids else None
 
 
-def _of_threshold(
-    key: Key, rule: Rule, threshold: Threshold, group: Query, stores: Stores
-) -> Query | None:
-    end = key.start + rule.window
-    counted = Grouping(
-        query=all_of(group, between(key.start - threshold.within, end)),
+def _of_group(key: Key, rule: Rule) -> Query:
+    pairs = zip(rule.group_by, key.values, strict=True)
+    return all_of(rule.query, *(same(name, value) for name, value in pairs))
+
+
+def _firsts(keys: Sequence[Key], question: Question, stores: Stores) -> dict[Key, list[Seen]]:
+    """Give what was first seen with each alert of a first-seen rule, as far as it fires."""
+    by_rule: dict[str, dict[str, Key]] = {}
+    for key in keys:
+        if question.rules[key.rule_id].first_seen is not None:
+            by_rule.setdefault(key.rule_id, {})[key.digest] = key
+    scopes = {rule_id: scope_of(question.rules[rule_id]) for rule_id in by_rule}
+    unknown = [scope for rule_id, scope in scopes.items() if rule_id not in question.beginnings]
+    known = stores.baseline.beginnings(unknown)
+    found: dict[Key, list[Seen]] = {}
+    for rule_id, digests in by_rule.items():
+        rule, scope = question.rules[rule_id], scopes[rule_id]
+        beginning = question.beginnings.get(rule_id, known.get(scope))
+        seen = stores.baseline.of_keys(scope, list(digests))
+        for one in counts(seen, rule, beginning):
+            found.setdefault(digests[one.key], []).append(one)
+    return found
+
+
+def _spans(
+    keys: Sequence[Key], question: Question, stores: Stores, found: _Found
+) -> dict[Key, list[Span]]:
+    """Give when enough happened, of each alert of a threshold."""
+    counted: list[tuple[Key, Rule, Threshold]] = []
+    for key in keys:
+        rule = question.rules[key.rule_id]
+        if rule.threshold is not None:
+            counted.append((key, rule, rule.threshold))
+    answers = stores.matching.groups([_counting(*one) for one in counted])
+    spans: dict[Key, list[Span]] = {}
+    for (key, rule, threshold), answer in zip(counted, answers, strict=True):
+        if isinstance(answer, Fault):
+            found.faults[key.rule_id] = answer.reason
+        else:
+            end = key.start + rule.window
+            spans[key] = bursts(_instants(answer), threshold, key.start, end)
+    return spans
+
+
+def _counting(key: Key, rule: Rule, threshold: Threshold) -> Grouping:
+    """Ask for the events of each second, by the value whose kinds are counted."""
+    span = between(key.start - threshold.within, key.start + rule.window)
+    return Grouping(
+        query=all_of(_of_group(key, rule), span),
         by=(threshold.field,) if threshold.field else (),
         window=SECOND,
     )
-    (answer,) = stores.matching.groups([counted])
-    if isinstance(answer, Fault):
-        raise RuleError(answer.reason)
-    instants = sorted(
-        (
-            Instant(one.start, one.values[0] if threshold.field else None, one.count)
-            for one in answer
-            if one.start is not None and None not in one.values
-        ),
-        key=lambda one: one.at,
-    )
-    spans = bursts(instants, threshold, key.start, end)
-    if not spans:
-        return None
-    return all_of(group, any_of(between(*one, inclusive=True) for one in spans))
+
+
+def _instants(buckets: Iterable[Bucket]) -> list[Instant]:
+    found = [
+        Instant(one.start, one.values[0] if one.values else None, one.count)
+        for one in buckets
+        if one.start is not None and None not in one.values
+    ]
+    return sorted(found, key=lambda one: one.at)
 
 
 # --- what becomes of the alerts -------------------------------------------------------------------

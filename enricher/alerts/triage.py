@@ -78,26 +78,19 @@ def unsuppress(suppression_id: str, by: str, services: TriageServices) -> bool:
     return True
 
 
-def new_suppression(  # noqa: PLR0913 - a suppression has that many parts
-    *,
-    reason: str,
-    until: datetime,
-    by: str,
-    now: datetime,
-    rule_id: str | None = None,
-    origin_id: str | None = None,
-    account_id: str | None = None,
+def new_suppression(
+    of: Wanted, *, reason: str, until: datetime, by: str, now: datetime
 ) -> Suppression:
-    """Make a suppression with an id of its own."""
+    """Make a suppression of a rule, an origin, an account; it gets an id of its own."""
     return Suppression(
         id=uuid4().hex[:12],
         reason=reason,
         until=format_time(until),
         by=by,
         at=format_time(now),
-        rule_id=rule_id,
-        origin_id=origin_id,
-        account_id=account_id,
+        rule_id=of.rule_id,
+        origin_id=of.origin_id,
+        account_id=of.account_id,
     )
 
 

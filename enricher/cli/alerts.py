@@ -117,14 +117,9 @@ def suppress(
     """
     services = container()
     now = SystemClock().now()
+    of = Wanted(rule_id=rule, origin_id=origin, account_id=account)
     suppression = triage.new_suppression(
-        reason=reason,
-        until=_until(until, now),
-        by=_me(),
-        now=now,
-        rule_id=rule,
-        origin_id=origin,
-        account_id=account,
+        of, reason=reason, until=_until(until, now), by=_me(), now=now
     )
     count = triage.suppress(suppression, services.triaging)
     out.print(text(f"{suppression.id}: suppressed until {suppression.until}, {count} alerts now"))

@@ -123,16 +123,16 @@ class MemoryBaseline:
     """What was seen, in dictionaries."""
 
     def __init__(self) -> None:
-        self.beginnings: dict[str, datetime] = {}
+        self.begun: dict[str, datetime] = {}
         self.entries: dict[str, Seen] = {}
 
-    def beginning(self, scope: str) -> datetime | None:
-        """Give the time of the first event that a scope has seen."""
-        return self.beginnings.get(scope)
+    def beginnings(self, scopes: Sequence[str]) -> dict[str, datetime]:
+        """Give the time of the first event that scopes have seen."""
+        return {one: self.begun[one] for one in scopes if one in self.begun}
 
     def begin(self, scope: str, at: datetime) -> None:
         """Keep when a scope's first event was."""
-        self.beginnings[scope] = min(at, self.beginnings.get(scope, at))
+        self.begun[scope] = min(at, self.begun.get(scope, at))
 
     def note(self, entries: Iterable[Seen]) -> None:
         """Keep combinations; the earlier first event stays."""

@@ -98,7 +98,12 @@ class OpenSearchAlerts:
             hit["_id"]
             for part in _parts(ids)
             for hits in walk(
-                self._client, ALERTS, {"ids": {"values": part}}, _IN_ORDER, size=_PAGE, fields=()
+                self._client,
+                ALERTS,
+                {"ids": {"values": part}},
+                _IN_ORDER,
+                size=_PAGE,
+                _source=False,
             )
             for hit in hits
         }

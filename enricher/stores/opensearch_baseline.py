@@ -50,10 +50,13 @@ class OpenSearchBaseline:
     def __init__(self, client: OpenSearch) -> None:
         self._client = client
 
-    def beginning(self, scope: str) -> datetime | None:
-        """Give the time of the first event that a scope has seen."""
-        found = mget(self._client, [{"_index": BASELINE, "_id": scope}])
-        return parse_time(found[0]["_source"]["first_at"]) if found else None
+    def beginnings(self, scopes: Sequence[str]) -> dict[str, datetime]:
+        """Give the time of the first event that scopes have seen, as last written."""
+        if not scopes:
+            return {}
+        hits = mget(self._client, [{"_index": BASELINE, "_id": one} for one in scopes])
+        times = {hit["_id"]: parse_time(hit["_source"]["first_at"]) for hit in hits}
+        return {scope: at for scope, at in times.items() if at is not None}
 
     def begin(self, scope: str, at: datetime) -> None:
         """Keep when a scope's first event was."""

@@ -108,15 +108,14 @@ def patiently(call: Callable[[], _Answer]) -> _Answer:
     return call()
 
 
-def walk(  # noqa: PLR0913 - what, where, in which order, from where, in which steps
+def walk(
     client: OpenSearch,
     index: str,
     query: Mapping[str, Any],
     sort: Sequence[Mapping[str, Any]],
     *,
     size: int,
-    after: list[Any] | None = None,
-    fields: Sequence[str] | None = None,
+    **more: object,
 ) -> Iterator[list[dict[str, Any]]]:
     """Give the hits of a query in pages, all from one point in time, none twice.
 
@@ -128,8 +127,7 @@ def walk(  # noqa: PLR0913 - what, where, in which order, from where, in which s
         query: Which documents.
         sort: A total order, e.g. by time and ``_id``.
         size: Hits of a page.
-        after: The sort values of the hit to begin behind.
-        fields: Which fields of the documents; None for all.
+        more: More of the request, e.g. ``search_after`` or ``_source``.
     """
     with translated():
         if not client.indices.exists(index=index, params={"allow_no_indices": "false"}):
@@ -149,11 +147,8 @@ def walk(  # noqa: PLR0913 - what, where, in which order, from where, in which s
         "sort": list(sort),
         "seq_no_primary_term": True,
         "track_total_hits": False,
+        **more,
     }
-    if fields is not None:
-        body["_source"] = list(fields)
-    if after is not None:
-        body["search_after"] = after
     try:
         while True:
             hits = patiently(lambda: _page(client, body))

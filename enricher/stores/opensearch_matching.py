@@ -81,7 +81,7 @@ class OpenSearchMatching:
             }
         }
         wanted = ("eventID", "eventTime")
-        for hits in walk(self._client, self._index, query, _IN_ORDER, size=_PAGE, fields=wanted):
+        for hits in walk(self._client, self._index, query, _IN_ORDER, size=_PAGE, _source=wanted):
             yield [Changed(_event_id(hit), _millis(hit["sort"][0])) for hit in hits]
 
     def _ask(self, bodies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any] | Fault]:
