@@ -55,6 +55,8 @@ _TACTICS = {
     "exfiltration": ("TA0010", "Exfiltration"),
     "impact": ("TA0040", "Impact"),
 }
+# What OCSF has no words for: how sure an origin is and by which rule of evidence, the group.
+_UNMAPPED = {"origin", "group", "window", "origins", "first_seen", "revision"}
 _TECHNIQUE = re.compile(r"t\d{4}(\.\d{3})?")
 
 
@@ -91,7 +93,7 @@ def detection_finding(alert: Alert) -> Json:
         "evidences": [_evidence(facts)],
         "resources": [{"uid": one, "cloud_partition": _partition(one)} for one in facts.targets],
         "observables": list(_observables(facts)),
-        "unmapped": {"alert": told.model_dump(mode="json", exclude_none=True)["alert"]},
+        "unmapped": facts.model_dump(mode="json", exclude_none=True, include=_UNMAPPED),
         **({"remediation": {"desc": "\n".join(steps)}} if (steps := facts.rule.next_steps) else {}),
     }
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 VERSION = "1"
 MOST_VALUES = 20
-MOST_CHARACTERS = 1_024
+MOST_CHARACTERS = 512
 # What tells of one line of the history; the last such line is why somebody is told now.
 _TELLING = {What.OPENED, What.UPGRADED, What.MOVED, What.REOPENED, What.UNSUPPRESSED}
 
@@ -270,7 +270,7 @@ def short(value: Any) -> Any:  # noqa: ANN401 - JSON
         case str() if len(value) > MOST_CHARACTERS:
             return value[: MOST_CHARACTERS - 1] + "…"
         case list() | tuple():
-            return [short(one) for one in value[:MOST_VALUES]]
+            return type(value)(short(one) for one in value[:MOST_VALUES])
         case dict():
             return {name: short(one) for name, one in value.items()}
         case _:

@@ -36,6 +36,8 @@ def is_public(address: Address) -> bool:
     inner = _within(address)
     if inner is not None:
         return is_public(inner)
+    if isinstance(address, IPv6Address) and address.is_site_local:
+        return False
     return address.is_global and not address.is_multicast and address not in _HOSTS
 
 
