@@ -55,6 +55,7 @@ from enricher.stores.opensearch_quarantine import OpenSearchQuarantine
 from enricher.stores.opensearch_reading import OpenSearchEventReading
 from enricher.stores.opensearch_rules import OpenSearchProgress, OpenSearchRules
 from enricher.stores.redis_evidence import RedisEvidenceStore
+from enricher.stores.related_alerts import RelatedAlerts
 from enricher.stores.routed import RoutedLogFiles
 from enricher.stores.task_queue import CeleryTaskQueue, RedisAttempts, make_celery
 from enricher.stores.templates import enriched_mapping, event_fields, load_mappings, with_enrichers
@@ -187,6 +188,11 @@ class Container(Equipped):
             progress=MemoryProgress(),
             now=SystemClock().now,
         )
+
+    @cached_property
+    def related_alerts(self) -> RelatedAlerts:
+        """Alerts as triage asks for them."""
+        return RelatedAlerts(self.alerts)
 
     @cached_property
     def delivering(self) -> DeliverServices:

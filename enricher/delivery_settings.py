@@ -93,8 +93,15 @@ class EventBridgeSettings(AwsTargetSettings):
     """`eventbridge`."""
     bus: Annotated[str, Field(min_length=1, max_length=1600)] = "default"
     """Its name or ARN."""
-    source: Annotated[str, Field(pattern=r"^(?!aws\.)[\w./-]{1,256}$")] = "enricher"
-    """`source` of the events."""
+    source: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./-]+$", max_length=256)] = "enricher"
+    """`source` of the events; those that begin with `aws.` are AWS's own."""
+
+    @field_validator("source")
+    @classmethod
+    def _ours(cls, source: str) -> str:
+        if source.startswith("aws."):
+            raise ValueError("sources that begin with aws. are AWS's own")
+        return source
 
 
 AnyTarget = Annotated[

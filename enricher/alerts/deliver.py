@@ -225,7 +225,13 @@ def tell_again(alert_id: str, services: DeliverServices) -> None:
     Raises:
         UnknownAlertError: If there is no such alert.
     """
-    _note(alert_id, telling.to_be_told_again, services)
+    for _ in range(_ROUNDS):
+        stored = _known(alert_id, services)
+        # Which targets there are is for the workers to say: here they may not be in the settings.
+        after = telling.to_be_told_again(stored.alert, services.now())
+        if services.alerts.write([(after, stored)])[0]:
+            return
+    raise _rewritten()
 
 
 def message(alert: Alert, form: Format) -> Message:
@@ -293,12 +299,21 @@ def _note(
     alert_id: str, after: Callable[[Alert, datetime], Alert], services: DeliverServices
 ) -> None:
     for _ in range(_ROUNDS):
-        stored = services.alerts.get(alert_id)
-        if stored is None:
-            raise UnknownAlertError("there is no alert of this id: `enricher alerts list`")
+        stored = _known(alert_id, services)
         if _write(after(stored.alert, services.now()), stored, services):
             return
-    raise UnavailableError("this alert is being rewritten by others; try again later")
+    raise _rewritten()
+
+
+def _known(alert_id: str, services: DeliverServices) -> Stored:
+    stored = services.alerts.get(alert_id)
+    if stored is None:
+        raise UnknownAlertError("there is no alert of this id: `enricher alerts list`")
+    return stored
+
+
+def _rewritten() -> UnavailableError:
+    return UnavailableError("this alert is being rewritten by others; try again later")
 
 
 def _write(alert: Alert, stored: Stored, services: DeliverServices) -> bool:

@@ -246,11 +246,16 @@ def shown(alert: Alert) -> AlertShown:
     return AlertShown.model_validate(_fields(alert.document(), AlertShown))
 
 
+def facts(alert: Alert) -> AlertFacts:
+    """Give what is known of an alert, without what became of it."""
+    return AlertFacts.model_validate(_fields(alert.document(), AlertFacts))
+
+
 def notice(alert: Alert) -> Notice:
     """Give what a target is told of an alert: bounded, whatever records hold."""
     last = next((one for one in reversed(alert.history) if one.what in _TELLING), None)
     whole = _fields(alert.document(), AlertFacts)
-    facts = short(whole)
+    fitting = short(whole)
     before = short(last.before) if last else None
     after = short(last.after) if last else None
     return Notice(
@@ -259,8 +264,8 @@ def notice(alert: Alert) -> Notice:
         what=last.what if last else What.OPENED,
         before=before,
         after=after,
-        shortened=facts != whole,
-        alert=AlertFacts.model_validate(facts),
+        shortened=fitting != whole,
+        alert=AlertFacts.model_validate(fitting),
     )
 
 

@@ -9,14 +9,26 @@ from fastapi.openapi.utils import get_openapi
 from starlette.routing import Route
 
 import enricher
-from enricher.api import activity, enrichment, lineage, metrics, problems, triage, upkeep
+from enricher.api import (
+    activity,
+    alerts,
+    enrichment,
+    lineage,
+    metrics,
+    problems,
+    rules,
+    triage,
+    upkeep,
+)
 from enricher.api.gate import Gate, Guard
 from enricher.api.limits import RateLimit
 from enricher.api.oidc import TokenVerifier
 from enricher.bootstrap import Container
 from enricher.settings import ApiSettings
 
-_ROUTERS = tuple(module.router for module in (lineage, activity, triage, enrichment, upkeep))
+_ROUTERS = tuple(
+    module.router for module in (lineage, activity, triage, alerts, rules, enrichment, upkeep)
+)
 _DOCUMENT = "/openapi.json"
 _DESCRIPTION = (
     "Who was really behind each AWS CloudTrail event, what else they did, and what to do about it. "

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from enricher.alerts.errors import RuleError, UnknownAlertError, UnknownRuleError
 from enricher.errors import ConfigurationError, LogFileError, UnavailableError
 from enricher.response.errors import NotIndexedError, QuestionError, TooSlowError
 
@@ -109,7 +110,8 @@ def install(app: FastAPI) -> None:
     """Let every error of the application be answered as a problem."""
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _validation)
-    for error in (NotIndexedError, QuestionError, LogFileError, UnavailableError):
+    known = (NotIndexedError, QuestionError, LogFileError, UnavailableError)
+    for error in (*known, UnknownAlertError, UnknownRuleError, RuleError):
         app.add_exception_handler(error, _known)
     app.add_exception_handler(ConfigurationError, _unexpected)
     app.add_exception_handler(Exception, _unexpected)
@@ -159,6 +161,12 @@ def _known(request: Request, error: Exception) -> JSONResponse:
             return answer(_id(request), 404, "not-indexed", str(error))
         case QuestionError():
             return answer(_id(request), 422, "question-does-not-fit", str(error))
+        case UnknownAlertError() | UnknownRuleError():
+            kind = "no-such-alert" if isinstance(error, UnknownAlertError) else "no-such-rule"
+            return answer(_id(request), 404, kind, str(error))
+        case RuleError():
+            detail = f"this rule cannot be asked: {error}"
+            return answer(_id(request), 422, "rule-cannot-be-asked", detail)
         case LogFileError(reason=reason):
             detail = f"this is no CloudTrail that can be enriched: {reason}"
             return answer(_id(request), 422, "not-cloudtrail", detail)

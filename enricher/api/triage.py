@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends
 
 from enricher.api.access import needs_read
-from enricher.api.parameters import Reading
+from enricher.api.parameters import Reading, Related
 from enricher.api.problems import documented
 from enricher.response import triage
 from enricher.response.guardduty import parse_finding
@@ -81,9 +81,10 @@ def post_triage(
         ),
     ],
     reading: Reading,
+    related: Related,
 ) -> Triage:
     """Give origin, chain, sessions, summary, denials, and what else happened around it."""
-    return triage.triage(question, reading)
+    return triage.triage(question, reading, related)
 
 
 @router.post(
@@ -102,9 +103,10 @@ def post_guardduty(
         ),
     ],
     reading: Reading,
+    related: Related,
 ) -> Triage:
     """Give the same for the credential that a finding names.
 
     GuardDuty names one key; a console session uses many. All of the session is given.
     """
-    return triage.triage_finding(parse_finding(finding), reading)
+    return triage.triage_finding(parse_finding(finding), reading, related)

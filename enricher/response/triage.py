@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     from typing import Self
 
     from enricher.response.origins import Origins
-    from enricher.response.ports import EventReading
+    from enricher.response.ports import AlertReading, EventReading
     from enricher.response.sessions import Sessions
 
-_SESSIONS, _ORIGINS, _ROOTS, _ADDRESSES = 20, 20, 5, 20
+_SESSIONS, _ORIGINS, _ROOTS, _ADDRESSES, _ALERTS = 20, 20, 5, 20, 50
 _AROUND = timedelta(days=1)  # before the first and after the last of what is asked for
 _OF_A_FINDING = timedelta(hours=1)  # GuardDuty's times are of the finding, not of each event
 
@@ -102,9 +102,17 @@ class Triage(Answer):
     same_address: tuple[ActiveOrigin, ...]
     """Others who came from the same public addresses in that time; that proves nothing."""
     alerts: tuple[Alert, ...]
-    """Alerts on the same origin in that time; empty as long as none are written."""
+    """Alerts on the same origin in that time, newest first."""
     complete: bool
     """Whether everything was counted and given."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Who is asked."""
+
+    reading: EventReading
+    alerts: AlertReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +131,17 @@ class _Case:
     end: datetime | None
 
 
-def triage(question: Question, reading: EventReading) -> Triage:
+def triage(question: Question, reading: EventReading, alerts: AlertReading) -> Triage:
     """Answer everything about something suspicious.
 
     Raises:
         NotIndexedError: If nothing fits.
         QuestionError: If the time range ends before it begins.
     """
-    return _answer([_selection(question)], question, None, reading)
+    return _answer([_selection(question)], question, None, _Asked(reading, alerts))
 
 
-def triage_finding(finding: Finding, reading: EventReading) -> Triage:
+def triage_finding(finding: Finding, reading: EventReading, alerts: AlertReading) -> Triage:
     """Answer everything about a GuardDuty finding.
 
     Key ids recur: the credential is the one of that principal at that time. Where that is not
@@ -155,7 +163,8 @@ def triage_finding(finding: Finding, reading: EventReading) -> Triage:
         access_key_id=finding.access_key_id,
         principal=PrincipalName(id=finding.principal_id) if finding.principal_id else None,
     )
-    return _answer([one for one in wanted if one.every], question, finding, reading)
+    asked = _Asked(reading, alerts)
+    return _answer([one for one in wanted if one.every], question, finding, asked)
 
 
 _PRINCIPAL_ID = "userIdentity.principalId"
@@ -179,8 +188,9 @@ def _answer(
     wanted: Sequence[Selection],
     question: Question,
     finding: Finding | None,
-    reading: EventReading,
+    asked: _Asked,
 ) -> Triage:
+    reading = asked.reading
     case = _case(wanted, question, reading)
     origins = active_origins(case.focus, _ORIGINS, reading)
     only = _only(origins)
@@ -199,7 +209,7 @@ def _answer(
         window_end=case.end,
         elsewhere=_elsewhere(only, case, reading),
         same_address=_same_address(only, case, reading),
-        alerts=(),
+        alerts=_alerts(only, case, asked.alerts),
         complete=all(
             (case.found.complete, origins.complete, summary.complete, *(t.complete for t in trees))
         ),
@@ -259,6 +269,12 @@ def _elsewhere(only: Origin | None, case: _Case, reading: EventReading) -> tuple
     same = within(Selection().where(ORIGIN, only.id), case.start, case.end)
     seen = [one.session_id for one in case.found.sessions]
     return sessions(same.without(SESSION, *seen) if seen else same, _SESSIONS, reading).sessions
+
+
+def _alerts(only: Origin | None, case: _Case, alerts: AlertReading) -> tuple[Alert, ...]:
+    if only is None or only.id is None:
+        return ()
+    return alerts.of_origin(only.id, case.start, case.end, _ALERTS)
 
 
 def _same_address(

@@ -7,7 +7,6 @@ is a line of JSON in a file.
 
 from __future__ import annotations
 
-import json
 import ssl
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from enricher.cloudtrail import codec
 from tests.integration.conftest import free_port
 from tests.integration.servers import until
 
@@ -37,7 +37,7 @@ class Receiver:
     @property
     def heard(self) -> list[dict[str, Any]]:
         """Give what came so far: path, headers by small name, body as text."""
-        return [json.loads(line) for line in self.file.read_text().splitlines()]  # noqa: TID251
+        return [codec.loads(line) for line in self.file.read_bytes().splitlines()]
 
     def at(self, path: str) -> list[dict[str, Any]]:
         """Give what came to a path."""
@@ -73,9 +73,9 @@ class _Answers(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"])).decode()
         headers = {name.lower(): value for name, value in self.headers.items()}
-        line = json.dumps({"path": self.path, "headers": headers, "body": body})
-        with self.file.open("a") as written:
-            written.write(line + "\n")
+        line = codec.dumps({"path": self.path, "headers": headers, "body": body})
+        with self.file.open("ab") as written:
+            written.write(line + b"\n")
         if self.path == "/slow":
             self._drip()
         elif self.path == "/hangs":

@@ -58,12 +58,14 @@ def full(**more: Any) -> Alert:  # noqa: ANN401
         "regions": ("us-east-1",),
         **more,
     }
-    return msgspec.structs.replace(alert("e1", "e2"), **values)
+    found: Alert = msgspec.structs.replace(alert("e1", "e2"), **values)
+    return found
 
 
 def empty() -> Alert:
     """An alert that has next to nothing."""
-    return msgspec.structs.replace(alert("e1"), origin=OriginShown(), accounts=())
+    found: Alert = msgspec.structs.replace(alert("e1"), origin=OriginShown(), accounts=())
+    return found
 
 
 def hostile() -> Alert:
@@ -72,7 +74,8 @@ def hostile() -> Alert:
     lists = dict.fromkeys(
         ("event_ids", "accounts", "regions", "actions", "targets", "sources", "origins"), texts
     )
-    origin = OriginShown(**dict.fromkeys(("name", "arn", "id", "kind", "account_id"), texts[0]))
+    text = texts[0]
+    origin = OriginShown(name=text, arn=text, id=text, kind=text, account_id=text)
     one = msgspec.structs.replace(alert("e1"), **lists)
     return found_again(
         one, RULE, msgspec.structs.replace(content("e1"), **lists, origin=origin), LATER
