@@ -62,7 +62,7 @@ def alert(*ids: str, **origin: Any) -> Any:  # noqa: ANN401
     return opened("a", KEY, RULE, content(*ids, **origin), NOW)
 
 
-def whats(one: Any) -> list[What]:  # noqa: ANN401
+def told(one: Any) -> list[What]:  # noqa: ANN401
     return [line.what for line in one.history]
 
 
@@ -85,13 +85,13 @@ def test_the_same_events_change_nothing() -> None:
 def test_more_events_count_up_without_news() -> None:
     after = found_again(alert("1"), RULE, content("2", "1"), LATER)
     assert (after.count, after.revision, after.notable_revision) == (2, 2, 1)
-    assert whats(after) == [What.OPENED]
+    assert told(after) == [What.OPENED]
 
 
 def test_a_better_origin_is_an_upgrade_with_history() -> None:
     before = alert("1", status="ambiguous", name=None)
     after = found_again(before, RULE, content("1", name="alice"), LATER)
-    assert whats(after) == [What.OPENED, What.UPGRADED]
+    assert told(after) == [What.OPENED, What.UPGRADED]
     assert after.history[-1].before == {"status": "ambiguous"}
     assert after.history[-1].after == {"status": "resolved", "name": "alice"}
     assert after.notable_revision == 2
@@ -105,12 +105,12 @@ def test_what_people_said_stands_until_there_are_new_events() -> None:
     closed = changed(one, [], NOW, "me", status=Status.CLOSED)
     assert found_again(closed, RULE, content("1", name="x"), LATER).status is Status.CLOSED
     again = found_again(closed, RULE, more, LATER)
-    assert (again.status, whats(again)[-1]) == (Status.OPEN, What.REOPENED)
+    assert (again.status, told(again)[-1]) == (Status.OPEN, What.REOPENED)
 
 
 def test_an_alert_without_events_is_closed_and_kept() -> None:
     after = found_again(alert("1"), RULE, None, LATER)
-    assert (after.status, after.count, whats(after)[-1]) == (Status.CLOSED, 0, What.WITHDRAWN)
+    assert (after.status, after.count, told(after)[-1]) == (Status.CLOSED, 0, What.WITHDRAWN)
     assert found_again(after, RULE, None, LATER) is after
     assert found_again(after, RULE, content("1"), LATER).status is Status.OPEN
 
@@ -119,7 +119,7 @@ def test_an_alert_goes_with_its_events_and_keeps_its_id() -> None:
     there = Key(rule_id="r", values=("AIDB",), start=KEY.start)
     after = moved(alert("1"), there, RULE, content("1", id="AIDB"), LATER)
     assert (after.id, after.key) == ("a", there.digest)
-    assert whats(after) == [What.OPENED, What.MOVED, What.UPGRADED]
+    assert told(after) == [What.OPENED, What.MOVED, What.UPGRADED]
     assert after.stands_for == there
 
 
@@ -149,5 +149,5 @@ def test_a_suppression_that_is_over_covers_nothing_and_one_that_ended_is_news() 
     covered = with_suppression(one, [suppression(rule_id="r")], NOW)
     assert with_suppression(covered, [suppression(rule_id="r")], NOW) is covered
     free = with_suppression(covered, [], NOW)
-    assert (free.suppressed, whats(free)[-1]) == (None, What.UNSUPPRESSED)
+    assert (free.suppressed, told(free)[-1]) == (None, What.UNSUPPRESSED)
     assert free.notable_revision == free.revision
