@@ -21,6 +21,7 @@ from enricher.enrichers.registry import ENVELOPE, built_in
 from enricher.settings import Settings
 from enricher.stores.templates import ENVELOPE_COMPONENT, components_of, envelope
 from enricher.workers import metrics
+from tools.messages import messages_page, notice_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -56,6 +57,8 @@ def written() -> dict[Path, str]:
         "metrics.md": _metrics(),
         "settings.md": _settings(),
         "fields.md": _fields(),
+        "alert-messages.md": messages_page(WRITTEN_BY),
+        "alert-notice.schema.json": notice_schema(),
     }
     return {**{DIRECTORY / name: text for name, text in pages.items()}, **mappings}
 

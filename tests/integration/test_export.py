@@ -203,9 +203,9 @@ def test_detector_rules_are_sigma_still(house: House, sigma: Path) -> None:
 def test_the_command_writes_a_line_for_each_request(house: House) -> None:
     file = house.folder / "rules.yml"
     file.write_text(f"{STOP}\n---\n{NEW}")
+    words = ("rules", "export", "--format", "alerting-monitors")
     answer = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-m", "enricher.cli", "rules", "export", "--format"]
-        + ["alerting-monitors", str(file)],
+        [sys.executable, "-m", "enricher.cli", *words, str(file)],
         capture_output=True,
         text=True,
         check=True,
