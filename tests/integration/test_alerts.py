@@ -199,6 +199,7 @@ def test_rules_by_others_find_what_a_plain_search_finds(
     for alert in house.alerts():
         alerts[alert.rule.id].append(alert)
     matched = 0
+    differ: list[str] = []
     for rule, text, _ in checked.rules:
         by_hand = groups(house, rule)
         matched += bool(by_hand)
@@ -213,8 +214,13 @@ def test_rules_by_others_find_what_a_plain_search_finds(
             assert alert.count == len(by_hand[key])
         (lucene,) = OpensearchLuceneBackend().convert(SigmaCollection.from_yaml(text))
         plain = by_rule(house, {"query_string": {"query": lucene, "analyze_wildcard": True}})
-        assert by_rule(house, rule.query) == plain, rule.title
+        ours = by_rule(house, rule.query)
+        assert plain <= ours, rule.title
+        if plain != ours:
+            differ.append(rule.title)
     assert matched >= 12
+    # It asks for MFAUsed NO, CloudTrail writes No: Sigma's text has no case, a query string has.
+    assert differ == ["AWS Successful Console Login Without MFA"]
     assert evaluate(house.services.evaluating).written == 0
 
 
@@ -315,7 +321,7 @@ def test_any_order_of_delivery_and_evaluation_ends_in_the_same_alerts(house: Hou
         "Rule 4": 3,  # alice in two regions, bob in one; what came first only taught
     }
     (burst,) = [one for one in ends[0] if one["rule"]["title"] == "Rule 3"]
-    assert burst["event_ids"] == ["e4", "e3", "e2"]
+    assert burst["event_ids"] == ("e4", "e3", "e2")
 
 
 # --- faults ---------------------------------------------------------------------------------------
@@ -377,7 +383,7 @@ NEXT_DAY = datetime.now(tz=UTC) + timedelta(days=1)
 
 def test_two_at_once_are_one(empty: House) -> None:
     empty.rules(STOP)
-    empty.deliver(*(stop_logging(f"s{n}", f"12:{n:02}:00", ALICE) for n in range(5)))
+    empty.deliver(*(stop_logging(f"s{n}", f"12:{n:02}:00") for n in range(5)))
     services = empty.services.evaluating
     slow = replace(services, rules=Waiting(services.rules, threading.Event(), threading.Event()))
     reports: list[Any] = []
