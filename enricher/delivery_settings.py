@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from annotated_types import Ge, Le
-from pydantic import Field, FilePath, field_validator, model_validator
+from pydantic import Field, FilePath, IPvAnyNetwork, field_validator, model_validator
 
 from enricher.alerts.deliver import Format, Kind
 from enricher.server_settings import Section
@@ -39,7 +38,7 @@ class WebhookSettings(TargetSettings):
     """File that holds the address instead, where that is a secret, as Slack's is."""
     secret_file: FilePath | None = None
     """File that holds the secret to sign with: any text, or `whsec_` and Base64."""
-    allow: tuple[IPv4Network | IPv6Network, ...] = ()
+    allow: tuple[IPvAnyNetwork, ...] = ()
     """Networks that are not public and may be reached, e.g. `["10.1.2.0/24"]`."""
     without_tls: bool = False
     """Whether the address may begin with `http://`."""

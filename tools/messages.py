@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
-_TARGETS = {"A webhook": WebhookSettings, "SNS": SnsSettings, "EventBridge": EventBridgeSettings}
+
+_TARGETS: dict[str, type[BaseModel]] = {
+    "A webhook": WebhookSettings,
+    "SNS": SnsSettings,
+    "EventBridge": EventBridgeSettings,
+}
 
 
 def notice_schema() -> str:

@@ -73,6 +73,7 @@ def get_alert(alert_id: AlertId, services: Services) -> AlertShown:
     "/{alert_id}/acknowledge",
     operation_id="acknowledgeAlert",
     summary="Say that somebody looks after an alert",
+    responses=documented(400, 413),
 )
 def acknowledge(
     alert_id: AlertId, caller: Responder, services: Services, said: Said = None
@@ -86,6 +87,7 @@ def acknowledge(
     "/{alert_id}/close",
     operation_id="closeAlert",
     summary="Say that nothing is left to do about an alert",
+    responses=documented(400, 413),
 )
 def close(
     alert_id: AlertId, caller: Responder, services: Services, said: Said = None

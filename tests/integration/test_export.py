@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections import Counter
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ from enricher.alerts.exporting import BUCKETS, ExportFormat, NotExported, export
 from enricher.assets import asset
 from enricher.bootstrap import Container
 from enricher.cloudtrail import codec
+from enricher.pipeline.ingest import ingest_log_files
+from enricher.pipeline.reenrich import enrich_stored
 from enricher.server_settings import OpenSearchSettings, RedisSettings
 from enricher.settings import Settings
 from enricher.stores.directory import find_log_files
@@ -35,6 +38,7 @@ Json = dict[str, Any]
 
 _OF_OUR_OWN = "/13"  # a database of Redis that no other test's worker serves
 LONG_AGO = "||-10000d"
+FAR_MS = 1_000_000_000
 OF_ALL = rule_text(5, "{eventSource|endswith: amazonaws.com}")
 VALUES = f"""{rule_text(6, "{eventSource|endswith: amazonaws.com}", "name: all")}
 ---
@@ -56,9 +60,6 @@ TEMPLATE = rule_text(9, "{userAgent|contains: '{{secret}}'}")
 @pytest.fixture(scope="module")
 def house(stack_endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """Events of the samples."""
-    from enricher.pipeline.ingest import ingest_log_files  # noqa: PLC0415
-    from enricher.pipeline.reenrich import enrich_stored  # noqa: PLC0415
-
     settings = Settings(
         opensearch=OpenSearchSettings(url=stack_endpoints.opensearch_url),
         redis=RedisSettings(url=stack_endpoints.redis_url.removesuffix("/0") + _OF_OUR_OWN),
@@ -88,8 +89,9 @@ def monitors(rules: list[tuple[Rule, str]]) -> list[Json]:
 
 
 def asked(house: House, wanted: list[Json], *, ever: bool) -> list[Json]:
-    """Ask what monitors ask, as their plug-in fills in the period; over all time, if ``ever``."""
+    """Ask what monitors ask, as their plug-in fills in the period: ever, or far in the future."""
     lines = b""
+    ends_at = int(time.time() * 1000) + (0 if ever else FAR_MS)
     for one in wanted:
         search = one["inputs"][0]["search"]
         (trigger,) = one["triggers"]
@@ -100,7 +102,7 @@ def asked(house: House, wanted: list[Json], *, ever: bool) -> list[Json]:
             inner = body["aggregations"][BUCKETS].setdefault("aggregations", {})
             inner["fires"] = {"bucket_selector": selector}
         text = codec.dumps({**body, "track_total_hits": True})
-        text = text.replace(b"{{period_end}}", b"4102444800000")
+        text = text.replace(b"{{period_end}}", b"%d" % ends_at)
         assert b"{{" not in text
         if ever:
             start = text.index(b"||-")
