@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 from rich.table import Table
 
 from enricher.alerts.alert import Alert
+from enricher.alerts.backtest import BEGINNING
 from enricher.alerts.backtest import backtest as alerts_since
 from enricher.alerts.catalogue import Checked, check, install, set_enabled
 from enricher.alerts.errors import UnknownRuleError
@@ -44,7 +44,6 @@ _PATHS = Annotated[
     ),
 ]
 _ID = Annotated[str, typer.Argument(metavar="ID", help="Its id, or how it begins.")]
-_BEGINNING = datetime(1970, 1, 2, tzinfo=UTC)
 
 
 @app.command("install")
@@ -134,7 +133,7 @@ def test(
     mappings = templates.with_enrichers(templates.load_mappings(), services.enrichers)
     documents = ((event.document_id, event.document) for event in events)
     with scratch_index(services.opensearch, mappings, documents) as index:
-        alerts, errors = alerts_since(rules, _BEGINNING, services.backtesting(index))
+        alerts, errors = alerts_since(rules, BEGINNING, services.backtesting(index))
     _show(alerts, rules, errors)
     err.print(text(f"{len(events)} events looked at"))
     if not alerts:
