@@ -23,10 +23,12 @@ from opensearchpy import OpenSearch
 from enricher.alerts.alert import found_again, opened
 from enricher.alerts.telling import Telling
 from enricher.cloudtrail import codec
+from enricher.cloudtrail.times import format_time
 from enricher.stores.opensearch_alerts import OpenSearchAlerts
-from enricher.stores.task_queue import DISPATCH_TASK, make_celery
+from enricher.stores.task_queue import DISPATCH_TASK, EVALUATE_TASK, make_celery
 from tests.integration.receiver import receiving
 from tests.integration.servers import until
+from tests.integration.test_alerts import STOP
 from tests.unit.alerts.test_alert import KEY, RULE, content
 from tests.unit.alerts.test_messages import schema
 
@@ -289,3 +291,25 @@ def test_a_worker_that_is_killed_while_it_tells_loses_nothing(house: House) -> N
     (heard,) = house.receiver.at("/200?again")
     assert heard["headers"]["webhook-id"] == house.receiver.at("/hangs")[0]["headers"]["webhook-id"]
     assert house.alert("killed").told["slow"].attempts == 2
+
+
+def test_what_a_rule_finds_is_told_without_being_asked_for(house: House) -> None:
+    """From an event to a message: nobody asks for what is due but the evaluation itself."""
+    rule = house.folder / "rule.yml"
+    rule.write_text(STOP)
+    house.run("rules", "install", str(rule))
+    event = {
+        "eventID": "e-1",
+        "eventName": "StopLogging",
+        "eventTime": "2026-03-02T09:00:00Z",
+        "enriched": {
+            "at": format_time(datetime.now(tz=UTC)),
+            "origin": {"status": "resolved", "id": "AIDA", "name": "alice <!channel>"},
+        },
+    }
+    house.opensearch.index(index="cloudtrail-events-2026.03", id="e-1:1", body=event, refresh=True)
+    with house.working({"soc": hook(house, "/200?rule", format="slack")}):
+        house.celery.send_task(EVALUATE_TASK)
+        until(lambda: bool(house.receiver.at("/200?rule")), "the alert is told")
+    (heard,) = house.receiver.at("/200?rule")
+    assert "`alice &lt;!channel&gt;`" in codec.loads(heard["body"])["text"]
