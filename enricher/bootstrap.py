@@ -14,6 +14,7 @@ from enricher.alerts.evaluate import EvaluateServices
 from enricher.alerts.triage import TriageServices
 from enricher.equipped import Equipped
 from enricher.errors import ConfigurationError
+from enricher.notifying import deliver_services
 from enricher.pipeline.backfill import BackfillServices
 from enricher.pipeline.digestreading import DigestReader
 from enricher.pipeline.discover import DiscoverServices
@@ -55,6 +56,7 @@ from enricher.stores.opensearch_quarantine import OpenSearchQuarantine
 from enricher.stores.opensearch_reading import OpenSearchEventReading
 from enricher.stores.opensearch_rules import OpenSearchProgress, OpenSearchRules
 from enricher.stores.redis_evidence import RedisEvidenceStore
+from enricher.stores.related_alerts import RelatedAlerts
 from enricher.stores.routed import RoutedLogFiles
 from enricher.stores.task_queue import CeleryTaskQueue, RedisAttempts, make_celery
 from enricher.stores.templates import enriched_mapping, event_fields, load_mappings, with_enrichers
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
 
     from celery import Celery
 
+    from enricher.alerts.deliver import DeliverServices
     from enricher.alerts.fields import Fields
     from enricher.client import ApiClient
     from enricher.pipeline.digestreading import PublicKeys
@@ -186,6 +189,16 @@ class Container(Equipped):
             progress=MemoryProgress(),
             now=SystemClock().now,
         )
+
+    @cached_property
+    def related_alerts(self) -> RelatedAlerts:
+        """Alerts as triage asks for them."""
+        return RelatedAlerts(self.alerts)
+
+    @cached_property
+    def delivering(self) -> DeliverServices:
+        """What telling targets of alerts needs."""
+        return deliver_services(self.settings.delivery, self.alerts, self.queue)
 
     @cached_property
     def triaging(self) -> TriageServices:

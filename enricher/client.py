@@ -14,6 +14,8 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from enricher.alerts.answers import AlertsPage, Rules, RuleTested
+from enricher.alerts.shown import AlertShown
 from enricher.errors import EnricherError, UnavailableError
 from enricher.response.denials import AccessDenied
 from enricher.response.errors import NotIndexedError
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
+    from enricher.alerts.answers import RuleTrial
     from enricher.response.models import Event
     from enricher.response.planning import Contained
     from enricher.response.plans import Plan
@@ -149,6 +152,38 @@ class ApiClient:
     def coverage(self, **query: str) -> Coverage:
         """How much is resolved; of the last day without ``start`` and ``end``."""
         return self._get(Coverage, "/v1/coverage", query)
+
+    def alerts(self, size: int = 100, **query: str) -> Iterator[AlertShown]:
+        """Alerts, newest first, page by page; narrowed as the API's ``listAlerts`` says."""
+        parameters: dict[str, str] = {"size": str(size), **query}
+        while True:
+            page = self._get(AlertsPage, "/v1/alerts", parameters)
+            yield from page.alerts
+            if page.next is None:
+                return
+            parameters["after"] = page.next
+
+    def alert(self, alert_id: str) -> AlertShown:
+        """One alert, with its history."""
+        return self._get(AlertShown, f"/v1/alerts/{_part(alert_id)}")
+
+    def acknowledge_alert(self, alert_id: str, comment: str | None = None) -> AlertShown:
+        """Say that somebody looks after an alert."""
+        path = f"/v1/alerts/{_part(alert_id)}/acknowledge"
+        return self._post(AlertShown, path, {"comment": comment})
+
+    def close_alert(self, alert_id: str, comment: str | None = None) -> AlertShown:
+        """Say that nothing is left to do about an alert."""
+        return self._post(AlertShown, f"/v1/alerts/{_part(alert_id)}/close", {"comment": comment})
+
+    def rules(self) -> Rules:
+        """Installed rules, and how they do."""
+        return self._get(Rules, "/v1/rules")
+
+    def test_rule(self, rule_id: str, trial: RuleTrial) -> RuleTested:
+        """Which alerts a rule would raise by records, or by what is indexed of a time."""
+        body = trial.model_dump(mode="json", exclude_none=True)
+        return self._post(RuleTested, f"/v1/rules/{_part(rule_id)}/test", body)
 
     def enrich(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Records with what the evidence says of them; one that is refused has a reason instead."""

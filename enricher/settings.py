@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from enricher.cloudtrail.reading import InputLimits
+from enricher.delivery_settings import DeliverySettings
 from enricher.errors import ConfigurationError
 from enricher.server_settings import (
     AwsSettings,
@@ -268,6 +269,8 @@ class Settings(BaseSettings):
     """Whether containment plans may be applied, and as whom."""
     alerts: AlertsSettings = AlertsSettings()
     """Alert rules."""
+    delivery: DeliverySettings = Field(default_factory=DeliverySettings)
+    """Who is told of alerts."""
     worker: WorkerSettings = WorkerSettings()
     """The Celery workers."""
     api: ApiSettings = Field(default_factory=ApiSettings)

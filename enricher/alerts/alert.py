@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from enricher.alerts.telling import Telling, Told
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time, parse_time
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 ALERTS_PREFIX = "cloudtrail-alerts-"
 SYSTEM = "enricher"
+LEVELS = ("informational", "low", "medium", "high", "critical")
 MOST_EVENT_IDS = 100
 MOST_HISTORY = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -71,7 +73,7 @@ class What(StrEnum):
     """What happened to an alert."""
 
     OPENED = "opened"
-    UPGRADED = "upgraded"  # late evidence says more, or otherwise, of its origin
+    UPGRADED = "upgraded"  # late evidence says more of its origin, or its rule is more severe now
     MOVED = "moved"  # its events are of another group by now, and it went with them
     REDUCED = "reduced"  # some of its events are not, by now
     WITHDRAWN = "withdrawn"  # none of its events matches any more
@@ -198,8 +200,11 @@ class Alert(Content, frozen=True, kw_only=True):
         id: Stays the same, also where the alert goes with its events to another group.
         key: Digest of what it stands for now.
         superseded_by: The alert that has its events by now.
-        revision: Raised by every write.
+        revision: Raised by everything that happens to it; not by being told to somebody.
         notable_revision: The last revision that is worth telling people of.
+        telling: Whether somebody is still to be told of that one.
+        tell_at: When something is to be done about that; None where nothing is.
+        told: How it went, by name of the target.
     """
 
     id: str
@@ -216,6 +221,9 @@ class Alert(Content, frozen=True, kw_only=True):
     notable_revision: int
     suppressed: Suppressed | None = None
     superseded_by: str | None = None
+    telling: Telling = Telling.DONE
+    tell_at: str | None = None
+    told: dict[str, Told] = {}
 
     @property
     def stands_for(self) -> Key:
@@ -255,6 +263,8 @@ def opened(alert_id: str, key: Key, rule: Rule, content: Content, now: datetime)
         history=(Change(at=at, what=What.OPENED, by=SYSTEM),),
         revision=1,
         notable_revision=1,
+        telling=Telling.DUE,
+        tell_at=at,
     )
 
 
@@ -313,13 +323,14 @@ def changed(
         for what, before, after in changes
     )
     revision = alert.revision + 1
-    notable = any(what in _NOTABLE for what, _, _ in changes)
+    if any(what in _NOTABLE for what, _, _ in changes):
+        due = {"notable_revision": revision, "telling": Telling.DUE, "tell_at": at}
+        new = msgspec.structs.replace(new, **due)
     return msgspec.structs.replace(
         new,
         history=(alert.history + lines)[-MOST_HISTORY:],
         updated_at=at,
         revision=revision,
-        notable_revision=revision if notable else alert.notable_revision,
     )
 
 
@@ -346,6 +357,8 @@ def _differences(
         )
     if content.count < alert.count:
         yield What.REDUCED, {"count": alert.count}, {"count": content.count}
+    if LEVELS.index(rule.level) > LEVELS.index(alert.severity):
+        yield What.UPGRADED, {"severity": alert.severity}, {"severity": rule.level}
     if rule.version != alert.rule.version:
         yield What.RULE_CHANGED, {"version": alert.rule.version}, {"version": rule.version}
 

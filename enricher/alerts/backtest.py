@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from enricher.alerts.rules import Rule
 
 _PAGE = 1_000
-_EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
+BEGINNING = datetime(1970, 1, 2, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +95,8 @@ def backtest(
             progress=services.progress,
             compiler=_Made(made),
             now=services.now,
-            overlap=now - _EPOCH,
-            look_back=now - _EPOCH,
+            overlap=now - BEGINNING,
+            look_back=now - BEGINNING,
         )
     )
     errors = {one.id: one.error for one in services.rules.rules() if one.error is not None}

@@ -19,3 +19,15 @@ class UnknownAlertError(EnricherError):
 
 class LeaseLostError(EnricherError):
     """Another process evaluates by now; what this one found stands, its cursor does not move."""
+
+
+class DeliveryError(EnricherError):
+    """A target was not told of an alert.
+
+    Attributes:
+        reason: A slug, e.g. ``answered-500``, ``address-refused``, ``timeout``.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from enricher.alerts.alert import Alert, Content, Status
     from enricher.alerts.clauses import Query
+    from enricher.alerts.telling import Telling
 
 # --- events -------------------------------------------------------------------------------------
 
@@ -114,6 +115,9 @@ class Wanted:
     """Which alerts are asked for; what is None does not matter.
 
     Attributes:
+        levels: One of these severities.
+        start: With an event from then on.
+        end: With an event until then.
         silent_at: Without those that nobody is to be told of at that instant.
     """
 
@@ -121,6 +125,10 @@ class Wanted:
     rule_id: str | None = None
     origin_id: str | None = None
     account_id: str | None = None
+    levels: tuple[str, ...] = ()
+    start: datetime | None = None
+    end: datetime | None = None
+    telling: Telling | None = None
     silent_at: datetime | None = None
 
 
@@ -163,6 +171,10 @@ class AlertStore(Protocol):
             most: How many at most.
             after: Id of the last alert of the page before.
         """
+        ...
+
+    def due(self, now: datetime, most: int) -> list[Stored]:
+        """Give alerts that somebody is to be told of by now, the longest due first."""
         ...
 
 

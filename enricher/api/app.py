@@ -11,12 +11,14 @@ from starlette.routing import Route
 import enricher
 from enricher.api import (
     activity,
+    alerts,
     containment,
     enrichment,
     investigate,
     lineage,
     metrics,
     problems,
+    rules,
     triage,
     upkeep,
 )
@@ -29,7 +31,17 @@ from enricher.settings import ApiSettings
 
 _ROUTERS = tuple(
     module.router
-    for module in (lineage, activity, triage, containment, enrichment, upkeep, investigate)
+    for module in (
+        lineage,
+        activity,
+        triage,
+        containment,
+        alerts,
+        rules,
+        enrichment,
+        upkeep,
+        investigate,
+    )
 )
 _DOCUMENT = "/openapi.json"
 _DESCRIPTION = (

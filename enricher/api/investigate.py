@@ -216,7 +216,7 @@ def get_page(query: Annotated[PageQuery, Query()], _: Visitor, services: Service
     asked = query.asked()
     if not asked:
         return HTMLResponse(render("start.html", asked=_shown(query)))
-    answer = _first(asked, lambda one: investigate(one, services.planning))
+    answer = _first(asked, lambda one: investigate(one, services.planning, services.related_alerts))
     content = render(
         "answer.html",
         asked=_shown(query),

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from enricher.alerts.errors import RuleError, UnknownAlertError, UnknownRuleError
 from enricher.errors import ConfigurationError, LogFileError, UnavailableError
 from enricher.response.containmentports import UnknownPlanError, UnknownStepError
 from enricher.response.errors import NotIndexedError, QuestionError, TooSlowError
@@ -122,6 +123,9 @@ _KNOWN = (
     QuestionError,
     UnknownPlanError,
     UnknownStepError,
+    UnknownAlertError,
+    UnknownRuleError,
+    RuleError,
     LogFileError,
     UnavailableError,
 )
@@ -187,6 +191,12 @@ def _known(request: Request, error: Exception) -> JSONResponse:
             return answer(_id(request), 404, "no-such-plan", str(error))
         case UnknownStepError():
             return answer(_id(request), 422, "no-such-step", str(error))
+        case UnknownAlertError() | UnknownRuleError():
+            kind = "no-such-alert" if isinstance(error, UnknownAlertError) else "no-such-rule"
+            return answer(_id(request), 404, kind, str(error))
+        case RuleError():
+            detail = f"this rule cannot be asked: {error}"
+            return answer(_id(request), 422, "rule-cannot-be-asked", detail)
         case LogFileError(reason=reason):
             detail = f"this is no CloudTrail that can be enriched: {reason}"
             return answer(_id(request), 422, "not-cloudtrail", detail)

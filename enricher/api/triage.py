@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends
 
 from enricher.api.access import needs_read
-from enricher.api.parameters import Services
+from enricher.api.parameters import Related, Services
 from enricher.api.problems import documented
 from enricher.response import triage
 from enricher.response.guardduty import parse_finding
@@ -81,9 +81,10 @@ def post_triage(
         ),
     ],
     services: Services,
+    related: Related,
 ) -> Triage:
     """Give origin, chain, sessions, summary, denials, what else happened, and what contains it."""
-    return triage.triage(question, services.planning)
+    return triage.triage(question, services.planning, related)
 
 
 @router.post(
@@ -102,9 +103,10 @@ def post_guardduty(
         ),
     ],
     services: Services,
+    related: Related,
 ) -> Triage:
     """Give the same for the credential that a finding names.
 
     GuardDuty names one key; a console session uses many. All of the session is given.
     """
-    return triage.triage_finding(parse_finding(finding), services.planning)
+    return triage.triage_finding(parse_finding(finding), services.planning, related)

@@ -11,9 +11,11 @@ from rich.table import Table
 
 from enricher.alerts import triage
 from enricher.alerts.alert import Alert, Status
+from enricher.alerts.deliver import tell_again
 from enricher.alerts.errors import UnknownAlertError
 from enricher.alerts.evaluate import evaluate
 from enricher.alerts.ports import Wanted
+from enricher.alerts.telling import Telling
 from enricher.bootstrap import container
 from enricher.cli.shown import err, out, plain, text
 from enricher.cloudtrail import codec
@@ -23,6 +25,7 @@ from enricher.stores.memory import SystemClock
 app = typer.Typer(
     no_args_is_help=True, help="What alert rules found: look, acknowledge, close, suppress."
 )
+_MOST_DELIVERIES = 1_000
 _ID = Annotated[str, typer.Argument(metavar="ID", help="Its id, whole.")]
 _NOTE = Annotated[str | None, typer.Option(help="Why; kept in the alert's history.")]
 _RULE = Annotated[str | None, typer.Option(help="Only of the rule with this id.")]
@@ -146,6 +149,32 @@ def suppressions() -> None:
         named = ", ".join(f"{name} {plain(value)}" for name, value in of.items() if value)
         table.add_row(text(one.id), text(one.until), text(one.by), text(named), text(one.reason))
     out.print(table)
+
+
+@app.command("deliveries")
+def deliveries() -> None:
+    """List alerts of which a target is still to be told, or was given up."""
+    services = container()
+    services.alerts.refresh()
+    table = Table("id", "target", "state", "attempts", "next", "reason", box=None, pad_edge=False)
+    for telling in (Telling.GIVEN_UP, Telling.DUE):
+        for one in services.alerts.find(Wanted(telling=telling), _MOST_DELIVERIES):
+            if not one.told:
+                table.add_row(text(one.id), "", text(telling.value), "0", "", "")
+            for name, told in sorted(one.told.items()):
+                cells = (one.id, name, told.outcome.value, told.attempts, told.next_at, told.reason)
+                table.add_row(*(text("" if cell is None else cell) for cell in cells))
+    out.print(table)
+    err.print("`enricher alerts resend ID` tries targets again that were given up", soft_wrap=True)
+
+
+@app.command("resend")
+def resend(alert_id: _ID) -> None:
+    """Let the targets that were given up be told of an alert again."""
+    services = container()
+    services.alerts.refresh()
+    tell_again(alert_id, services.delivering)
+    out.print(text(f"{plain(alert_id)}: due"))
 
 
 @app.command("evaluate")

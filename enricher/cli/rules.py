@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +10,14 @@ import typer
 from rich.table import Table
 
 from enricher.alerts.alert import Alert
+from enricher.alerts.backtest import BEGINNING
 from enricher.alerts.backtest import backtest as alerts_since
 from enricher.alerts.catalogue import Checked, check, install, set_enabled
 from enricher.alerts.errors import UnknownRuleError
+from enricher.alerts.exporting import EVENTS, ExportFormat, NotExported, exported
 from enricher.bootstrap import Container, container
 from enricher.cli.shown import err, out, plain, text
+from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time, parse_time
 from enricher.errors import ConfigurationError
 from enricher.pipeline.offline import Explained, explain
@@ -42,7 +44,6 @@ _PATHS = Annotated[
     ),
 ]
 _ID = Annotated[str, typer.Argument(metavar="ID", help="Its id, or how it begins.")]
-_BEGINNING = datetime(1970, 1, 2, tzinfo=UTC)
 
 
 @app.command("install")
@@ -132,7 +133,7 @@ def test(
     mappings = templates.with_enrichers(templates.load_mappings(), services.enrichers)
     documents = ((event.document_id, event.document) for event in events)
     with scratch_index(services.opensearch, mappings, documents) as index:
-        alerts, errors = alerts_since(rules, _BEGINNING, services.backtesting(index))
+        alerts, errors = alerts_since(rules, BEGINNING, services.backtesting(index))
     _show(alerts, rules, errors)
     err.print(text(f"{len(events)} events looked at"))
     if not alerts:
@@ -162,6 +163,46 @@ def backtest(
         rules = [compiler.rule(one) for one in services.rules.rules() if one.enabled]
     alerts, errors = alerts_since(rules, at, services.backtesting())
     _show(alerts, rules, errors)
+
+
+@app.command("export")
+def export(
+    form: Annotated[
+        ExportFormat, typer.Option("--format", help="For which plug-in of OpenSearch.")
+    ],
+    paths: _PATHS = None,
+    installed: Annotated[  # noqa: FBT002 - Typer's flags
+        bool, typer.Option("--installed", help="Those that are installed and enabled instead.")
+    ] = False,
+    index: Annotated[str, typer.Option(help="Where the events are.")] = EVENTS,
+) -> None:
+    """Write rules for OpenSearch's Alerting or Security Analytics: a line of JSON for each request.
+
+    A line is the body of `POST _plugins/_alerting/monitors`; or it holds, as `rule`, the body of
+    `POST _plugins/_security_analytics/rules?category=cloudtrail`. What a plug-in cannot judge is
+    said on standard error, with the reason.
+    """
+    refused = 0
+    for rule, source in _exportable(paths, container(), installed=installed):
+        found = exported(rule, source, form, index)
+        if isinstance(found, NotExported):
+            refused += 1
+            said = f"not exported: {rule.title}: {found.reason}"
+            err.print(text(said, style="yellow"), soft_wrap=True)
+            continue
+        for one in found:
+            typer.echo(codec.dumps(one).decode())
+    err.print(f"{refused} rules cannot be exported")
+
+
+def _exportable(
+    paths: list[Path] | None, services: Container, *, installed: bool
+) -> list[tuple[Rule, str]]:
+    if not installed:
+        return [(rule, source) for rule, source, _ in _check(paths, services).rules]
+    compiler = services.evaluating.compiler
+    stored = [one for one in services.rules.rules() if one.enabled]
+    return [(compiler.rule(one), one.source) for one in stored]
 
 
 def _check(paths: list[Path] | None, services: Container) -> Checked:

@@ -44,10 +44,10 @@ if TYPE_CHECKING:
     from enricher.response.origins import Origins
     from enricher.response.planning import Planning
     from enricher.response.plans import Plan
-    from enricher.response.ports import EventReading
+    from enricher.response.ports import AlertReading, EventReading
     from enricher.response.sessions import Sessions
 
-_SESSIONS, _ORIGINS, _ROOTS, _ADDRESSES = 20, 20, 5, 20
+_SESSIONS, _ORIGINS, _ROOTS, _ADDRESSES, _ALERTS = 20, 20, 5, 20, 50
 _AT_ONCE = 4
 _AROUND = timedelta(days=1)  # before the first and after the last of what is asked for
 _OF_A_FINDING = timedelta(hours=1)  # GuardDuty's times are of the finding, not of each event
@@ -113,7 +113,7 @@ class Triage(Answer):
     same_address: tuple[ActiveOrigin, ...]
     """Others who came from the same public addresses in that time; that proves nothing."""
     alerts: tuple[Alert, ...]
-    """Alerts on the same origin in that time; empty as long as none are written."""
+    """Alerts on the same origin in that time, newest first."""
     containment: PlanAnswer | None
     """What would contain the session, or the origin of several; nothing is kept of this plan.
     Absent where it is nobody's alone: make a plan for each origin or session."""
@@ -137,17 +137,17 @@ class _Case:
     end: datetime | None
 
 
-def triage(question: Question, planning: Planning) -> Triage:
+def triage(question: Question, planning: Planning, alerts: AlertReading) -> Triage:
     """Answer everything about something suspicious.
 
     Raises:
         NotIndexedError: If nothing fits.
         QuestionError: If the time range ends before it begins.
     """
-    return _answer([_selection(question)], question, None, planning)
+    return _answer([_selection(question)], question, None, planning, alerts)
 
 
-def triage_finding(finding: Finding, planning: Planning) -> Triage:
+def triage_finding(finding: Finding, planning: Planning, alerts: AlertReading) -> Triage:
     """Answer everything about a GuardDuty finding.
 
     Key ids recur: the credential is the one of that principal at that time. Where that is not
@@ -156,7 +156,7 @@ def triage_finding(finding: Finding, planning: Planning) -> Triage:
     Raises:
         NotIndexedError: If neither the key nor the principal is in the index.
     """
-    return _answer(_wanted(finding), _about(finding), finding, planning)
+    return _answer(_wanted(finding), _about(finding), finding, planning, alerts)
 
 
 def involved(asked: Question | Finding, reading: EventReading) -> Selection:
@@ -215,6 +215,7 @@ def _answer(
     question: Question,
     finding: Finding | None,
     planning: Planning,
+    alerts: AlertReading,
 ) -> Triage:
     reading = planning.reading
     case = _case(wanted, question, reading)
@@ -229,6 +230,7 @@ def _answer(
         elsewhere = pool.submit(_elsewhere, only, case, reading)
         same_address = pool.submit(_same_address, only, case, reading)
         denials = pool.submit(access_denied, case.involved, reading)
+        related = pool.submit(_alerts, only, case, alerts)
     trees, summary = grown.result(), whole.result()
     return Triage(
         finding=finding,
@@ -243,7 +245,7 @@ def _answer(
         window_end=case.end,
         elsewhere=elsewhere.result(),
         same_address=same_address.result(),
-        alerts=(),
+        alerts=related.result(),
         containment=plan.result(),
         complete=all(
             (case.found.complete, origins.complete, summary.complete, *(t.complete for t in trees))
@@ -313,6 +315,12 @@ def _containment(only: Origin | None, case: _Case, planning: Planning) -> Plan |
     if only is not None and only.id is not None:
         return planning.plan(Subject(SubjectKind.ORIGIN, only.id))
     return None
+
+
+def _alerts(only: Origin | None, case: _Case, alerts: AlertReading) -> tuple[Alert, ...]:
+    if only is None or only.id is None:
+        return ()
+    return alerts.of_origin(only.id, case.start, case.end, _ALERTS)
 
 
 def _same_address(

@@ -10,6 +10,7 @@ import msgspec
 from enricher.alerts.alert import MOST_EVENT_IDS, alert_of, index_of
 from enricher.alerts.errors import LeaseLostError
 from enricher.alerts.ports import Progress, Stored
+from enricher.alerts.telling import Telling
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time
 
@@ -87,6 +88,12 @@ class MemoryAlerts:
         start = 0 if after is None else ids.index(after) + 1
         return found[start : start + most]
 
+    def due(self, now: datetime, most: int) -> list[Stored]:
+        """Give alerts that somebody is to be told of by now, the longest due first."""
+        found = [one for one in self._all() if one.alert.telling is Telling.DUE]
+        found.sort(key=lambda one: (one.alert.tell_at or "", one.alert.id))
+        return [one for one in found if (one.alert.tell_at or "") <= format_time(now)][:most]
+
     def _all(self) -> list[Stored]:
         found = ((number, alert_of(codec.loads(text))) for number, text in self.kept.values())
         return [
@@ -103,6 +110,10 @@ def _is_wanted(alert: Alert, wanted: Wanted) -> bool:
             wanted.rule_id in (None, alert.rule.id),
             wanted.origin_id in (None, alert.origin.id),
             wanted.account_id is None or wanted.account_id in alert.accounts,
+            wanted.telling in (None, alert.telling),
+            not wanted.levels or alert.severity in wanted.levels,
+            wanted.start is None or alert.last_at >= format_time(wanted.start),
+            wanted.end is None or alert.first_at <= format_time(wanted.end),
             wanted.silent_at is None or until <= format_time(wanted.silent_at),
         )
     )

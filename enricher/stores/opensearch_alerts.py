@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from enricher.alerts.alert import ALERTS_PREFIX, MOST_EVENT_IDS, alert_of, index_of
 from enricher.alerts.ports import Stored
+from enricher.alerts.telling import Telling
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time
 from enricher.errors import ConfigurationError, UnavailableError
@@ -22,6 +23,7 @@ from enricher.stores.patience import OVERLOADED, TRIES, pause_before
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from opensearchpy import OpenSearch
 
@@ -131,6 +133,36 @@ class OpenSearchAlerts:
             answer = self._client.search(index=ALERTS, body=body, params=_OF_NONE)
         return [alert_of(hit["_source"]) for hit in answer["hits"]["hits"]]
 
+    def due(self, now: datetime, most: int) -> list[Stored]:
+        """Give alerts that somebody is to be told of by now, the longest due first."""
+        by_now = [
+            {"term": {"telling": Telling.DUE.value}},
+            {"range": {"tell_at": {"lte": format_time(now)}}},
+        ]
+        body = {
+            "size": most,
+            "query": {"bool": {"filter": by_now}},
+            "sort": [{"tell_at": "asc"}, {"id": "asc"}],
+            "seq_no_primary_term": True,
+        }
+        with translated():
+            answer = self._client.search(index=ALERTS, body=body, params=_OF_NONE)
+        return [_stored(hit) for hit in answer["hits"]["hits"]]
+
+    def untold(self) -> dict[str, int]:
+        """Count the alerts of which a target is to be told still, and those it was given up for."""
+        kinds = (Telling.DUE.value, Telling.GIVEN_UP.value)
+        body = {
+            "size": 0,
+            "query": {"terms": {"telling": kinds}},
+            "aggs": {"by": {"terms": {"field": "telling"}}},
+        }
+        with translated():
+            answer = self._client.search(index=ALERTS, body=body, params=_OF_NONE)
+        found = answer.get("aggregations", {}).get("by", {}).get("buckets", ())
+        counts = {bucket["key"]: int(bucket["doc_count"]) for bucket in found}
+        return {kind: counts.get(kind, 0) for kind in kinds}
+
     def _search(self, query: Mapping[str, Any]) -> Iterable[Stored]:
         for hits in walk(self._client, ALERTS, query, _IN_ORDER, size=_PAGE):
             yield from (_stored(hit) for hit in hits)
@@ -181,8 +213,17 @@ def _query(wanted: Wanted) -> dict[str, Any]:
         "rule.id": wanted.rule_id,
         "origin.id": wanted.origin_id,
         "accounts": wanted.account_id,
+        "telling": wanted.telling.value if wanted.telling else None,
     }
-    filters = [{"term": {name: value}} for name, value in terms.items() if value is not None]
+    filters: list[dict[str, Any]] = [
+        {"term": {name: value}} for name, value in terms.items() if value is not None
+    ]
+    if wanted.levels:
+        filters.append({"terms": {"severity": [*wanted.levels]}})
+    if wanted.start is not None:
+        filters.append({"range": {"last_at": {"gte": format_time(wanted.start)}}})
+    if wanted.end is not None:
+        filters.append({"range": {"first_at": {"lte": format_time(wanted.end)}}})
     silent: list[dict[str, Any]] = []
     if wanted.silent_at is not None:
         silent.append({"range": {"suppressed.until": {"gt": format_time(wanted.silent_at)}}})

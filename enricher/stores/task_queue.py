@@ -12,6 +12,7 @@ from celery import Celery
 from kombu import Queue
 from kombu.exceptions import OperationalError
 
+from enricher.alerts.deliver import Kind
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time, parse_time
 from enricher.errors import UnavailableError
@@ -24,15 +25,24 @@ ENRICH_TASK = "enricher.enrich_again"
 ENRICH_FILE_TASK = "enricher.enrich_file"
 RECONCILE_TASK = "enricher.reconcile"
 EVALUATE_TASK = "enricher.evaluate_rules"
+DISPATCH_TASK = "enricher.dispatch_alerts"
+# One name for each kind of target, so that logs and metrics tell them apart.
+DELIVER_TASKS = {
+    Kind.WEBHOOK: "enricher.deliver_to_webhook",
+    Kind.SNS: "enricher.deliver_to_sns",
+    Kind.EVENTBRIDGE: "enricher.deliver_to_eventbridge",
+}
 INGEST_QUEUE = "enricher.ingest"
 ENRICH_QUEUE = "enricher.enrich"
 ALERTS_QUEUE = "enricher.alerts"
-QUEUES = (INGEST_QUEUE, ENRICH_QUEUE, ALERTS_QUEUE)
+DELIVERY_QUEUE = "enricher.deliver"
+QUEUES = (INGEST_QUEUE, ENRICH_QUEUE, ALERTS_QUEUE, DELIVERY_QUEUE)
 _IN_HAND = "unacked"  # where kombu keeps messages until they are acknowledged
 _QUEUED_AT = "queued_at"  # a header of ours: Celery's messages don't say when they were sent
 _KEYS_PER_TASK = 500
 _ORPHANS_PING = timedelta(seconds=2)
 _GRACE = timedelta(seconds=10)
+_DELIVERY_EXPIRES = timedelta(seconds=30)
 _ATTEMPTS_KEPT = timedelta(days=1)
 
 
@@ -86,7 +96,9 @@ def make_celery(
                 for name in (ENRICH_TASK, ENRICH_FILE_TASK, RECONCILE_TASK)
             },
             # Apart, so that alerts do not wait behind a thousand log files.
-            EVALUATE_TASK: {"queue": ALERTS_QUEUE},
+            **{name: {"queue": ALERTS_QUEUE} for name in (EVALUATE_TASK, DISPATCH_TASK)},
+            # Apart again, so that rules do not wait behind targets that do not answer.
+            **{name: {"queue": DELIVERY_QUEUE} for name in DELIVER_TASKS.values()},
         },
         beat_schedule=_schedule(reconcile_every, evaluate_every),
         broker_connection_retry_on_startup=True,
@@ -105,11 +117,9 @@ def _schedule(reconcile: timedelta, evaluate: timedelta | None) -> dict[str, Any
     if evaluate is not None:
         seconds = evaluate.total_seconds()
         # One that nobody took before the next is due has nothing to add to it.
-        found["evaluate"] = {
-            "task": EVALUATE_TASK,
-            "schedule": seconds,
-            "options": {"expires": seconds},
-        }
+        for name, task in (("evaluate", EVALUATE_TASK), ("dispatch", DISPATCH_TASK)):
+            options = {"expires": seconds}
+            found[name] = {"task": task, "schedule": seconds, "options": options}
     return found
 
 
@@ -193,6 +203,18 @@ class CeleryTaskQueue:
         """Ask for what was written raw of a log file to be enriched."""
         self._send(ENRICH_FILE_TASK, [location])
 
+    def dispatch(self) -> None:
+        """Ask for everything to be told that is due."""
+        self._send(DISPATCH_TASK, [])
+
+    def deliver(self, kind: Kind, alert_id: str, target: str) -> None:
+        """Ask for a target to be told of an alert.
+
+        An attempt that nobody takes soon is forgotten: whoever looks next asks for it again.
+        """
+        expires = _DELIVERY_EXPIRES.total_seconds()
+        self._send(DELIVER_TASKS[kind], [alert_id, target], expires=expires)
+
     def depth(self) -> int:
         """Give how many tasks wait or are in hand."""
         return self.load().total
@@ -243,10 +265,11 @@ class CeleryTaskQueue:
                 channel.qos.restore_by_tag(tag)
         return len(tags)
 
-    def _send(self, task: str, args: list[object]) -> None:
+    def _send(self, task: str, args: list[object], expires: float | None = None) -> None:
         try:
             queued_at = format_time(datetime.now(tz=UTC))
-            self._app.send_task(task, args=args, headers={_QUEUED_AT: queued_at})
+            headers = {_QUEUED_AT: queued_at}
+            self._app.send_task(task, args=args, headers=headers, expires=expires)
         except OperationalError as err:
             raise UnavailableError("the task queue does not answer") from err
 

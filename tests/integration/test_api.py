@@ -7,12 +7,14 @@ import io
 import subprocess
 import sys
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
+from enricher.alerts.answers import RuleTrial
 from enricher.client import ApiClient, ApiError
 from enricher.cloudtrail import codec
 from enricher.errors import UnavailableError
@@ -37,6 +39,23 @@ DENIED = "6f51ebf7-feb4-436a-a37e-303ab0577e50"  # alice, in the third account
 HEIDI = "AROAGUP47AXMBO5ATHOPL:heidi@example.com"  # one console session, many keys
 NOBODY = "0" * 32
 PLANS = "/v1/containment/plans"
+MADE_USER = "00000000-0000-4000-8000-000000000001"
+WAS_DENIED = "00000000-0000-4000-8000-000000000002"
+RULES = f"""
+title: A user is made
+id: {MADE_USER}
+status: test
+logsource: {{product: aws, service: cloudtrail}}
+detection: {{sel: {{eventName: CreateUser}}, condition: sel}}
+level: high
+---
+title: A call is denied
+id: {WAS_DENIED}
+status: test
+logsource: {{product: aws, service: cloudtrail}}
+detection: {{sel: {{enriched.outcome.status: denied}}, condition: sel}}
+level: low
+"""
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +69,11 @@ def house(
             records = load_case(SEEDS, name).records
             files.append(found.write_log_file(records, name.replace("_", "")))
         found.ingest(*files)
+        rules = found.folder / "rules.yml"
+        rules.write_text(RULES)
+        found.run("rules", "install", rules)
+        found.run("alerts", "evaluate")
+        found.opensearch.indices.refresh(index="cloudtrail-alerts-*")
         yield found
 
 
@@ -316,7 +340,11 @@ def test_a_finding_of_one_key_gives_the_console_session_of_many(
     assert len(session["access_keys"]) > 10
     assert found["credential"]["access_key_id"] == key
     assert found["trees"][0]["nodes"]
-    assert found["alerts"] == []
+    made = [one for one in truth if one["eventName"] == "CreateUser"]
+    heidis = [one for one in made if one["enriched"]["origin"].get("name") == "heidi@example.com"]
+    assert sum(one["events"] for one in found["alerts"] if one["rule_id"] == MADE_USER) == len(
+        heidis
+    )
 
 
 def test_triage_tells_what_else_there_is_around_it(house: ApiHouse, truth: list[Json]) -> None:
@@ -433,6 +461,89 @@ def test_a_plan_for_every_origin_and_many_sessions(house: ApiHouse, truth: list[
     assert instance["steps"][0]["calls"][0]["region"] == "eu-west-1"
 
 
+# --- alerts and rules -----------------------------------------------------------------------------
+
+
+def test_alerts_are_listed_page_by_page_and_by_what_they_are(
+    house: ApiHouse, truth: list[Json]
+) -> None:
+    everything = house.get("/v1/alerts", size=500)["alerts"]
+    assert {one["rule"]["id"] for one in everything} == {MADE_USER, WAS_DENIED}
+    with house.client() as api:
+        paged = list(api.alerts(size=2))
+    assert [one.id for one in paged] == [one["id"] for one in everything]
+    denied = [one for one in truth if one["enriched"]["outcome"]["status"] == "denied"]
+    low = house.get("/v1/alerts", rule_id=WAS_DENIED)["alerts"]
+    assert sum(one["count"] for one in low) == len(denied)
+    assert {one["severity"] for one in house.get("/v1/alerts", level="medium")["alerts"]} == {
+        "high"
+    }
+    one = everything[0]
+    for name, value in (
+        ("origin_id", one["origin"]["id"]),
+        ("account_id", one["accounts"][0]),
+        ("status", "open"),
+    ):
+        assert one["id"] in {o["id"] for o in house.get("/v1/alerts", **{name: value})["alerts"]}
+    after = {"start": one["last_at"].replace("2026", "2027")}
+    for query in ({"origin_id": "nobody"}, {"status": "closed"}, after):
+        assert house.get("/v1/alerts", **query) == {"alerts": [], "next": None}
+    assert house.get(f"/v1/alerts/{one['id']}") == one
+
+
+def test_who_acknowledges_and_closes_is_in_the_history(house: ApiHouse) -> None:
+    (alert,) = house.get("/v1/alerts", rule_id=MADE_USER, size=1)["alerts"]
+    path = f"/v1/alerts/{alert['id']}"
+    said = "<b>asked</b> \x1b[31m bob"
+    answers = [
+        house.ask("POST", f"{path}/acknowledge", key="respond", json={"comment": said}),
+        house.ask("POST", f"{path}/acknowledge", key="respond"),
+        house.ask("POST", f"{path}/close", key="all", json={}),
+    ]
+    assert [one.status_code for one in answers] == [200, 200, 200]
+    found = house.get(path)
+    assert found["status"] == "closed"
+    lines = [(one["what"], one["by"], one["after"].get("note")) for one in found["history"][-2:]]
+    responder, admin = (house.keys[name].split("_")[1] for name in ("respond", "all"))
+    assert lines == [("acknowledged", responder, said), ("closed", admin, None)]
+    with house.client() as api:
+        assert api.acknowledge_alert(alert["id"], "again").status == "acknowledged"
+        assert api.close_alert(alert["id"]).status == "closed"
+        assert api.alert(alert["id"]).history[-1].what == "closed"
+    for body in ({"comment": ""}, {"comment": "x" * 3_000}, {"who": "me"}):
+        assert house.ask("POST", f"{path}/close", json=body).status_code == 422
+
+
+def test_rules_say_how_they_do(house: ApiHouse) -> None:
+    found = house.get("/v1/rules")
+    assert {one["id"]: one["level"] for one in found["rules"]} == {
+        MADE_USER: "high",
+        WAS_DENIED: "low",
+    }
+    assert {(one["enabled"], one["error"]) for one in found["rules"]} == {(True, None)}
+    assert found["judged_until"]
+
+
+def test_a_rule_is_tried_and_nothing_is_kept(house: ApiHouse, truth: list[Json]) -> None:
+    records = _records(truth)
+    before = house.opensearch.indices.get(index="cloudtrail-*").keys()
+    alerts = house.get("/v1/alerts", size=500)
+    with house.client() as api:
+        tried = api.test_rule(MADE_USER, RuleTrial(records=[*records[:900], {"eventTime": 1}]))
+        made = [one for one in records[:900] if one["eventName"] == "CreateUser"]
+        assert sum(one.count for one in tried.alerts) == len(made) > 0
+        assert [one.position for one in tried.refused] == [len(records[:900])]
+        start, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
+        indexed = api.test_rule(MADE_USER, RuleTrial(start=start, end=end))
+        of_year = [one for one in truth if one["eventTime"].startswith("2026")]
+        made = [one for one in of_year if one["eventName"] == "CreateUser"]
+        assert sum(one.count for one in indexed.alerts) == len(made) > 0
+        assert indexed.complete
+        assert not api.test_rule(MADE_USER, RuleTrial(start=end)).alerts
+    assert house.opensearch.indices.get(index="cloudtrail-*").keys() == before
+    assert house.get("/v1/alerts", size=500) == alerts
+
+
 # --- enriching without indexing -------------------------------------------------------------------
 
 
@@ -514,10 +625,12 @@ NEEDS: dict[str, str | None] = {
             *("listAccessDenied", "listOrigins", "getCoverage"),
             *("triage", "triageGuardDuty", "enrich"),
             *("listPlans", "getPlan"),
+            *("listAlerts", "getAlert", "listRules", "testRule"),
         ),
         "read",
     ),
     **dict.fromkeys(("makePlan", "applyPlan", "undoPlan"), "respond"),
+    **dict.fromkeys(("acknowledgeAlert", "closeAlert"), "respond"),
 }
 
 
@@ -537,6 +650,8 @@ def _ask(house: ApiHouse, operation: str, key: str | None) -> httpx.Response:
         ("{access_key_id}", "ASIAIOSFODNN7EXAMPLE"),
         ("{session_id}", NOBODY),
         ("{plan_id}", NOBODY),
+        ("{alert_id}", NOBODY),
+        ("{rule_id}", NOBODY),
     ):
         path = path.replace(name, value)
     return house.ask(method, path, key=key, json={} if method == "POST" else None)
@@ -622,6 +737,10 @@ def test_problems_say_what_to_do_and_nothing_of_the_inside(house: ApiHouse) -> N
         f"/v1/sessions/{NOBODY}/summary": (404, "not-indexed"),
         f"/v1/sessions/{NOBODY}/timeline": (404, "not-indexed"),
         f"/v1/sessions/{NOBODY}/events?after=x": (422, "question-does-not-fit"),
+        f"/v1/alerts/{NOBODY}": (404, "no-such-alert"),
+        f"/v1/alerts?after={NOBODY}": (422, "question-does-not-fit"),
+        "/v1/alerts/x": (422, "request-does-not-fit"),
+        "/v1/alerts?level=bad": (422, "request-does-not-fit"),
         "/v1/sessions/x": (422, "request-does-not-fit"),
         "/v1/principals": (422, "request-does-not-fit"),
         "/v1/summary?ip=192.0.2.1": (422, "request-does-not-fit"),
@@ -642,6 +761,16 @@ def test_problems_say_what_to_do_and_nothing_of_the_inside(house: ApiHouse) -> N
         assert problem["detail"]
         for inside in ("opensearch", "Traceback", "exception", "cloudtrail-"):
             assert inside not in answer.text
+
+
+def test_a_rule_that_is_not_there_cannot_be_tried(house: ApiHouse) -> None:
+    answer = house.ask("POST", f"/v1/rules/{NOBODY}/test", json={"start": "2026-01-01T00:00:00Z"})
+    assert (answer.status_code, answer.json()["type"]) == (404, "urn:enricher:problem:no-such-rule")
+    both = {"start": "2026-01-01T00:00:00Z", "records": [{}]}
+    late: Json = {"end": "2026-01-01T00:00:00Z"}
+    bodies: tuple[Json, ...] = ({}, both, late, {"records": []})
+    for body in bodies:
+        assert house.ask("POST", f"/v1/rules/{MADE_USER}/test", json=body).status_code == 422
 
 
 def test_a_request_that_is_too_large_is_not_read(house: ApiHouse) -> None:

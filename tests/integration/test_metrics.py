@@ -22,7 +22,7 @@ from opensearchpy import OpenSearch
 from prometheus_client.parser import text_string_to_metric_families
 
 from enricher.cloudtrail import codec
-from enricher.stores.task_queue import INGEST_TASK, make_celery
+from enricher.stores.task_queue import INGEST_TASK, QUEUES, make_celery
 from tests.integration.test_ingest import (
     PATIENCE_SECONDS,
     SAMPLES,
@@ -382,7 +382,7 @@ def test_status_adds_up_with_the_ledger(worker: Worker) -> None:
     assert hour["records_per_second"] == pytest.approx(hour["records"] / 3600, abs=0.01)
     assert found["workers"] == 1
     assert sum(found["events"].values()) == len(worker.house.events())
-    assert found["queue"]["waiting"] == {"enricher.ingest": 0, "enricher.enrich": 0}
+    assert found["queue"]["waiting"] == dict.fromkeys(QUEUES, 0)
     assert found["down"] == {}
 
 

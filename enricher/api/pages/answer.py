@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from enricher.response.asking import Asked
     from enricher.response.models import Event, Hop, Origin
     from enricher.response.planning import Planning
+    from enricher.response.ports import AlertReading
     from enricher.response.sessions import Session
     from enricher.response.triage import Triage
 
@@ -53,7 +54,7 @@ class Investigation:
     plan: tuple[str, ...]
 
 
-def investigate(asked: Asked, planning: Planning) -> Investigation:
+def investigate(asked: Asked, planning: Planning, alerts: AlertReading) -> Investigation:
     """Answer everything about what was asked for.
 
     Raises:
@@ -61,9 +62,9 @@ def investigate(asked: Asked, planning: Planning) -> Investigation:
         QuestionError: If the time range ends before it begins.
     """
     if isinstance(asked, Finding):
-        found = triage_finding(asked, planning)
+        found = triage_finding(asked, planning, alerts)
     else:
-        found = triage(asked, planning)
+        found = triage(asked, planning, alerts)
     reading = planning.reading
     event_id = None if isinstance(asked, Finding) else asked.event_id
     event = event_lineage(event_id, reading) if event_id else None
