@@ -9,10 +9,7 @@ from datetime import timedelta
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from enricher.alerts.backtest import BacktestServices
-from enricher.alerts.evaluate import EvaluateServices
-from enricher.alerts.triage import TriageServices
-from enricher.equipped import Equipped
+from enricher.alerting import Alerting
 from enricher.errors import ConfigurationError
 from enricher.notifying import deliver_services
 from enricher.pipeline.backfill import BackfillServices
@@ -39,27 +36,16 @@ from enricher.stores.connections import (
 from enricher.stores.digest_keys import FilePublicKeys, read_signatures
 from enricher.stores.directory import DirectoryLogFiles
 from enricher.stores.memory import MemoryEvidenceStore, SystemClock
-from enricher.stores.memory_alerts import (
-    MemoryAlerts,
-    MemoryBaseline,
-    MemoryProgress,
-    MemoryRules,
-)
-from enricher.stores.opensearch import EVENTS, OpenSearchEventIndex
-from enricher.stores.opensearch_alerts import OpenSearchAlerts
+from enricher.stores.opensearch import OpenSearchEventIndex
 from enricher.stores.opensearch_audit import OpenSearchAuditLog
-from enricher.stores.opensearch_baseline import OpenSearchBaseline
 from enricher.stores.opensearch_containment import OpenSearchContainment
 from enricher.stores.opensearch_foreign import OpenSearchForeignIndex
-from enricher.stores.opensearch_matching import OpenSearchMatching
 from enricher.stores.opensearch_quarantine import OpenSearchQuarantine
 from enricher.stores.opensearch_reading import OpenSearchEventReading
-from enricher.stores.opensearch_rules import OpenSearchProgress, OpenSearchRules
 from enricher.stores.redis_evidence import RedisEvidenceStore
-from enricher.stores.related_alerts import RelatedAlerts
 from enricher.stores.routed import RoutedLogFiles
 from enricher.stores.task_queue import CeleryTaskQueue, RedisAttempts, make_celery
-from enricher.stores.templates import enriched_mapping, event_fields, load_mappings, with_enrichers
+from enricher.stores.templates import enriched_mapping, load_mappings, with_enrichers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,7 +53,6 @@ if TYPE_CHECKING:
     from celery import Celery
 
     from enricher.alerts.deliver import DeliverServices
-    from enricher.alerts.fields import Fields
     from enricher.client import ApiClient
     from enricher.pipeline.digestreading import PublicKeys
     from enricher.pipeline.ports import DigestLedger
@@ -76,7 +61,7 @@ if TYPE_CHECKING:
 _PROBED = timedelta(seconds=3)
 
 
-class Container(Equipped):
+class Container(Alerting):
     """Everything that a process needs, made when it is first asked for."""
 
     @cached_property
@@ -142,68 +127,9 @@ class Container(Equipped):
         )
 
     @cached_property
-    def event_fields(self) -> Fields:
-        """What alert rules can ask for: the fields of events, those of plug-ins too."""
-        return event_fields(with_enrichers(load_mappings(), self.enrichers))
-
-    @cached_property
-    def rules(self) -> OpenSearchRules:
-        """Alert rules and suppressions."""
-        return OpenSearchRules(self.opensearch)
-
-    @cached_property
-    def alerts(self) -> OpenSearchAlerts:
-        """Alerts."""
-        return OpenSearchAlerts(self.opensearch)
-
-    @cached_property
-    def progress(self) -> OpenSearchProgress:
-        """How far the evaluation of rules came."""
-        return OpenSearchProgress(self.opensearch)
-
-    @cached_property
-    def evaluating(self) -> EvaluateServices:
-        """What judging by alert rules needs."""
-        # The parser of rules takes a tenth of a second to import.
-        from enricher.alerts.compiler import CachingCompiler  # noqa: PLC0415
-
-        return EvaluateServices(
-            matching=OpenSearchMatching(self.opensearch),
-            alerts=self.alerts,
-            baseline=OpenSearchBaseline(self.opensearch),
-            rules=self.rules,
-            progress=self.progress,
-            compiler=CachingCompiler(self.event_fields),
-            now=SystemClock().now,
-            overlap=self.settings.alerts.overlap,
-            look_back=self.settings.alerts.look_back,
-        )
-
-    def backtesting(self, index: str = EVENTS) -> BacktestServices:
-        """What trying rules needs: the events of an index, and stores that are forgotten."""
-        return BacktestServices(
-            matching=OpenSearchMatching(self.opensearch, index),
-            alerts=MemoryAlerts(),
-            baseline=MemoryBaseline(),
-            rules=MemoryRules(),
-            progress=MemoryProgress(),
-            now=SystemClock().now,
-        )
-
-    @cached_property
-    def related_alerts(self) -> RelatedAlerts:
-        """Alerts as triage asks for them."""
-        return RelatedAlerts(self.alerts)
-
-    @cached_property
     def delivering(self) -> DeliverServices:
         """What telling targets of alerts needs."""
         return deliver_services(self.settings.delivery, self.alerts, self.queue)
-
-    @cached_property
-    def triaging(self) -> TriageServices:
-        """What people's work on alerts needs."""
-        return TriageServices(alerts=self.alerts, rules=self.rules, now=SystemClock().now)
 
     @cached_property
     def retrying(self) -> RetryServices:
