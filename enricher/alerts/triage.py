@@ -110,7 +110,9 @@ def _set_status(
         change = (what, {"status": alert.status.value}, new)
         return changed(alert, [change], services.now(), by, status=status)
 
-    return _rewrite(alert_id, after, services.alerts)
+    new = _rewrite(alert_id, after, services.alerts)
+    services.alerts.refresh()  # whoever lists alerts next does not find it as it was
+    return new
 
 
 def _rewrite(alert_id: str, after: Callable[[Alert], Alert], store: AlertStore) -> Alert:
@@ -135,6 +137,7 @@ def _mark(suppression: Suppression, by: str, services: TriageServices) -> int:
             alert.id, lambda one: with_suppression(one, suppressions, now, by), services.alerts
         )
         count += new.revision != alert.revision
+    services.alerts.refresh()
     return count
 
 

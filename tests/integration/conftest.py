@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.integration.aws_house import CREDENTIALS, Aws, aws_served, set_scene
+from tests.integration.faults import few_logs, many_logs
 from tests.integration.servers import Servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.integration.aws_house import Scene
+    from tests.integration.faults import Logs
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +31,18 @@ def servers(started: Servers) -> Servers:
     """Give those servers, emptied, with no worker."""
     started.empty()
     return started
+
+
+@pytest.fixture(scope="module")
+def few(started: Servers, tmp_path_factory: pytest.TempPathFactory) -> Logs:
+    """Give some hundreds of events, in many small files."""
+    return few_logs(started, tmp_path_factory.mktemp("few"))
+
+
+@pytest.fixture(scope="module")
+def many(started: Servers, tmp_path_factory: pytest.TempPathFactory) -> Logs:
+    """Give thousands of events over many accounts."""
+    return many_logs(started, tmp_path_factory.mktemp("many"))
 
 
 @pytest.fixture

@@ -7,14 +7,12 @@ import io
 import subprocess
 import sys
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
-from enricher.alerts.answers import RuleTrial
 from enricher.client import ApiClient, ApiError
 from enricher.cloudtrail import codec
 from enricher.errors import UnavailableError
@@ -22,7 +20,15 @@ from enricher.response.errors import NotIndexedError
 from enricher.response.selecting import PrincipalName
 from enricher.response.triage import Question
 from tests.cases.case_files import load_case
-from tests.integration.api_house import ALL_TIME, SAMPLES, SCOPES, open_house
+from tests.integration.api_house import (
+    ALL_TIME,
+    MADE_USER,
+    RULES,
+    SAMPLES,
+    SCOPES,
+    open_house,
+    records_of,
+)
 from tests.integration.servers import until
 
 if TYPE_CHECKING:
@@ -39,23 +45,6 @@ DENIED = "6f51ebf7-feb4-436a-a37e-303ab0577e50"  # alice, in the third account
 HEIDI = "AROAGUP47AXMBO5ATHOPL:heidi@example.com"  # one console session, many keys
 NOBODY = "0" * 32
 PLANS = "/v1/containment/plans"
-MADE_USER = "00000000-0000-4000-8000-000000000001"
-WAS_DENIED = "00000000-0000-4000-8000-000000000002"
-RULES = f"""
-title: A user is made
-id: {MADE_USER}
-status: test
-logsource: {{product: aws, service: cloudtrail}}
-detection: {{sel: {{eventName: CreateUser}}, condition: sel}}
-level: high
----
-title: A call is denied
-id: {WAS_DENIED}
-status: test
-logsource: {{product: aws, service: cloudtrail}}
-detection: {{sel: {{enriched.outcome.status: denied}}, condition: sel}}
-level: low
-"""
 
 
 @pytest.fixture(scope="module")
@@ -69,20 +58,14 @@ def house(
             records = load_case(SEEDS, name).records
             files.append(found.write_log_file(records, name.replace("_", "")))
         found.ingest(*files)
-        rules = found.folder / "rules.yml"
-        rules.write_text(RULES)
-        found.run("rules", "install", rules)
-        found.run("alerts", "evaluate")
-        found.opensearch.indices.refresh(index="cloudtrail-alerts-*")
+        found.judge(RULES)
         yield found
 
 
 @pytest.fixture(scope="module")
 def truth(house: ApiHouse) -> list[Json]:
     """Every event, as the index has it."""
-    body = {"size": 10_000, "sort": ["eventTime"]}
-    hits = house.opensearch.search(index="cloudtrail-events-*", body=body)["hits"]["hits"]
-    return [{**hit["_source"], "_id": hit["_id"]} for hit in hits]
+    return house.events()
 
 
 def of_session(truth: list[Json], session_id: str) -> list[Json]:
@@ -461,102 +444,11 @@ def test_a_plan_for_every_origin_and_many_sessions(house: ApiHouse, truth: list[
     assert instance["steps"][0]["calls"][0]["region"] == "eu-west-1"
 
 
-# --- alerts and rules -----------------------------------------------------------------------------
-
-
-def test_alerts_are_listed_page_by_page_and_by_what_they_are(
-    house: ApiHouse, truth: list[Json]
-) -> None:
-    everything = house.get("/v1/alerts", size=500)["alerts"]
-    assert {one["rule"]["id"] for one in everything} == {MADE_USER, WAS_DENIED}
-    with house.client() as api:
-        paged = list(api.alerts(size=2))
-    assert [one.id for one in paged] == [one["id"] for one in everything]
-    denied = [one for one in truth if one["enriched"]["outcome"]["status"] == "denied"]
-    low = house.get("/v1/alerts", rule_id=WAS_DENIED)["alerts"]
-    assert sum(one["count"] for one in low) == len(denied)
-    assert {one["severity"] for one in house.get("/v1/alerts", level="medium")["alerts"]} == {
-        "high"
-    }
-    one = everything[0]
-    for name, value in (
-        ("origin_id", one["origin"]["id"]),
-        ("account_id", one["accounts"][0]),
-        ("status", "open"),
-    ):
-        assert one["id"] in {o["id"] for o in house.get("/v1/alerts", **{name: value})["alerts"]}
-    after = {"start": one["last_at"].replace("2026", "2027")}
-    for query in ({"origin_id": "nobody"}, {"status": "closed"}, after):
-        assert house.get("/v1/alerts", **query) == {"alerts": [], "next": None}
-    assert house.get(f"/v1/alerts/{one['id']}") == one
-
-
-def test_who_acknowledges_and_closes_is_in_the_history(house: ApiHouse) -> None:
-    (alert,) = house.get("/v1/alerts", rule_id=MADE_USER, size=1)["alerts"]
-    path = f"/v1/alerts/{alert['id']}"
-    said = "<b>asked</b> \x1b[31m bob"
-    answers = [
-        house.ask("POST", f"{path}/acknowledge", key="respond", json={"comment": said}),
-        house.ask("POST", f"{path}/acknowledge", key="respond"),
-        house.ask("POST", f"{path}/close", key="all", json={}),
-    ]
-    assert [one.status_code for one in answers] == [200, 200, 200]
-    found = house.get(path)
-    assert found["status"] == "closed"
-    lines = [(one["what"], one["by"], one["after"].get("note")) for one in found["history"][-2:]]
-    responder, admin = (house.keys[name].split("_")[1] for name in ("respond", "all"))
-    assert lines == [("acknowledged", responder, said), ("closed", admin, None)]
-    with house.client() as api:
-        assert api.acknowledge_alert(alert["id"], "again").status == "acknowledged"
-        assert api.close_alert(alert["id"]).status == "closed"
-        assert api.alert(alert["id"]).history[-1].what == "closed"
-    for body in ({"comment": ""}, {"comment": "x" * 3_000}, {"who": "me"}):
-        assert house.ask("POST", f"{path}/close", json=body).status_code == 422
-
-
-def test_rules_say_how_they_do(house: ApiHouse) -> None:
-    found = house.get("/v1/rules")
-    assert {one["id"]: one["level"] for one in found["rules"]} == {
-        MADE_USER: "high",
-        WAS_DENIED: "low",
-    }
-    assert {(one["enabled"], one["error"]) for one in found["rules"]} == {(True, None)}
-    assert found["judged_until"]
-
-
-def test_a_rule_is_tried_and_nothing_is_kept(house: ApiHouse, truth: list[Json]) -> None:
-    records = _records(truth)
-    before = house.opensearch.indices.get(index="cloudtrail-*").keys()
-    alerts = house.get("/v1/alerts", size=500)
-    with house.client() as api:
-        tried = api.test_rule(MADE_USER, RuleTrial(records=[*records[:900], {"eventTime": 1}]))
-        made = [one for one in records[:900] if one["eventName"] == "CreateUser"]
-        assert sum(one.count for one in tried.alerts) == len(made) > 0
-        assert [one.position for one in tried.refused] == [len(records[:900])]
-        start, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
-        indexed = api.test_rule(MADE_USER, RuleTrial(start=start, end=end))
-        of_year = [one for one in truth if one["eventTime"].startswith("2026")]
-        made = [one for one in of_year if one["eventName"] == "CreateUser"]
-        assert sum(one.count for one in indexed.alerts) == len(made) > 0
-        assert indexed.complete
-        assert not api.test_rule(MADE_USER, RuleTrial(start=end)).alerts
-    assert house.opensearch.indices.get(index="cloudtrail-*").keys() == before
-    assert house.get("/v1/alerts", size=500) == alerts
-
-
 # --- enriching without indexing -------------------------------------------------------------------
 
 
-def _records(truth: list[Json]) -> list[Json]:
-    return [
-        {name: value for name, value in one.items() if name not in {"enriched", "_id", "raw"}}
-        for one in truth
-        if "raw" not in one and one["eventTime"].startswith("2026")
-    ]
-
-
 def test_records_are_enriched_as_the_worker_does(house: ApiHouse, truth: list[Json]) -> None:
-    records = _records(truth)[:100]
+    records = records_of(truth)[:100]
     before = house.opensearch.count(index="cloudtrail-events-*")["count"]
     found = house.post("/v1/enrich", {"Records": records})["records"]
     assert [one["position"] for one in found] == list(range(len(records)))
@@ -579,7 +471,7 @@ def test_records_prove_one_another_and_nothing_is_kept(house: ApiHouse, truth: l
     )
     key = issuing["responseElements"]["credentials"]["accessKeyId"]
     used = next(one for one in truth if one["userIdentity"].get("accessKeyId") == key)
-    renamed = codec.dumps(_records([issuing, used])).decode()
+    renamed = codec.dumps(records_of([issuing, used])).decode()
     role = used["userIdentity"]["principalId"].partition(":")[0]
     pair = codec.loads(renamed.replace(key, "ASIANEVERSEEN").replace(role, "AROANEVERSEEN"))
 
@@ -593,14 +485,14 @@ def test_records_prove_one_another_and_nothing_is_kept(house: ApiHouse, truth: l
 
 
 def test_one_eventbridge_event_is_enough(house: ApiHouse, truth: list[Json]) -> None:
-    record = _records(truth)[0]
+    record = records_of(truth)[0]
     event = {"detail-type": "AWS API Call via CloudTrail", "source": "aws.x", "detail": record}
     (found,) = house.post("/v1/enrich", event)["records"]
     assert found["event"]["eventID"] == record["eventID"]
 
 
 def test_what_is_refused_says_why(house: ApiHouse, truth: list[Json]) -> None:
-    good = _records(truth)[0]
+    good = records_of(truth)[0]
     found = house.post("/v1/enrich", [{**good, "eventTime": "never"}, good])["records"]
     assert found[0]["refused"] == "event-time-unreadable"
     assert found[0]["event"] is None
@@ -761,16 +653,6 @@ def test_problems_say_what_to_do_and_nothing_of_the_inside(house: ApiHouse) -> N
         assert problem["detail"]
         for inside in ("opensearch", "Traceback", "exception", "cloudtrail-"):
             assert inside not in answer.text
-
-
-def test_a_rule_that_is_not_there_cannot_be_tried(house: ApiHouse) -> None:
-    answer = house.ask("POST", f"/v1/rules/{NOBODY}/test", json={"start": "2026-01-01T00:00:00Z"})
-    assert (answer.status_code, answer.json()["type"]) == (404, "urn:enricher:problem:no-such-rule")
-    both = {"start": "2026-01-01T00:00:00Z", "records": [{}]}
-    late: Json = {"end": "2026-01-01T00:00:00Z"}
-    bodies: tuple[Json, ...] = ({}, both, late, {"records": []})
-    for body in bodies:
-        assert house.ask("POST", f"/v1/rules/{MADE_USER}/test", json=body).status_code == 422
 
 
 def test_a_request_that_is_too_large_is_not_read(house: ApiHouse) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from enricher.cloudtrail import codec
 from enricher.stores.task_queue import INGEST_TASK, QUEUES, make_celery
+from tests.integration.conftest import free_port
 from tests.integration.test_ingest import (
     PATIENCE_SECONDS,
     SAMPLES,
@@ -123,13 +123,6 @@ def working(environment: dict[str, str], folder: Path, **settings: str) -> Itera
         finally:
             process.terminate()
             process.wait(PATIENCE_SECONDS)
-
-
-def free_port() -> int:
-    """Give a port that nobody uses."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def until(true: Callable[[], object]) -> None:
