@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
-# The image of the workers, for docker-compose.yml. Pin the base by digest where it matters to you:
-# python:3.11-slim-bookworm@sha256:…
+# The image of the workers and the API, for docker-compose.yml. Pin the base by digest where it
+# matters to you: python:3.11-slim-bookworm@sha256:…
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /src
 COPY requirements.lock ./
@@ -12,11 +12,13 @@ COPY pyproject.toml README.md ./
 COPY enricher enricher
 COPY mappings mappings
 COPY dashboards dashboards
+COPY rules rules
 RUN /venv/bin/hatchling build --target wheel --directory /wheels
 
 FROM python:3.11-slim-bookworm
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     pip install --quiet --no-cache-dir --no-index --find-links /wheels enricher \
-    && useradd --system --uid 10001 enricher
+    && useradd --system --uid 10001 enricher \
+    && install --directory --owner enricher --mode 700 /var/lib/enricher
 USER 10001
 CMD ["enricher", "--help"]

@@ -1,11 +1,12 @@
 # Two commands do all the set-up themselves: `make demo` and `make test`.
 
 BIN := .venv/bin
-# These need no servers and do not disturb each other; all other tests run one after the other.
+# These need no servers and do not disturb each other. Of all others, each process has servers of
+# its own, and the tests of one file share them one after the other.
 SIDE_BY_SIDE := unit or property or cases or conventions
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format lock docs dashboards bench ci clean
+.PHONY: help setup demo test lint format lock docs dashboards screenshots bench ci clean
 
 help: ## List these commands.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -18,7 +19,7 @@ demo: setup ## Ingest the samples into real servers and show who did what; TRAIL
 
 test: setup ## Run all tests, those that need servers too.
 	$(BIN)/python -m pytest -q -n 2 -p no:benchmark -m "$(SIDE_BY_SIDE)"
-	$(BIN)/python -m pytest -q -m "not ($(SIDE_BY_SIDE))"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -p no:benchmark -m "not ($(SIDE_BY_SIDE))"
 
 lint: setup ## Check format, rules, types, imports, dependencies, spelling and YAML.
 	$(BIN)/ruff format --check
@@ -43,6 +44,9 @@ docs: setup ## Write the generated pages of docs/reference anew.
 
 dashboards: setup ## Write the saved objects for OpenSearch Dashboards anew.
 	$(BIN)/python -m tools.dashboards
+
+screenshots: setup ## Take the pictures of docs/images anew; it needs Chromium.
+	$(BIN)/python -m tools.screenshots
 
 bench: setup ## Measure all of it side by side; writes benchmarks/RESULTS.md.
 	$(BIN)/python -m benchmarks

@@ -9,9 +9,9 @@ from datetime import timedelta
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from enricher.enrichers.geo import GeoEnricher
-from enricher.enrichers.registry import assemble, built_in, chosen
+from enricher.alerting import Alerting
 from enricher.errors import ConfigurationError
+from enricher.notifying import deliver_services
 from enricher.pipeline.backfill import BackfillServices
 from enricher.pipeline.digestreading import DigestReader
 from enricher.pipeline.discover import DiscoverServices
@@ -25,8 +25,8 @@ from enricher.pipeline.verify import VerifyServices
 from enricher.pipeline.watch import WatchServices
 from enricher.reach import Reach, content_of
 from enricher.response.contain import ContainServices
+from enricher.response.planning import Planning
 from enricher.settings import load_settings
-from enricher.stores.account_names import read_account_names
 from enricher.stores.api_keys import FileApiKeys
 from enricher.stores.checkpoints import RedisCheckpoints
 from enricher.stores.connections import (
@@ -35,7 +35,6 @@ from enricher.stores.connections import (
 )
 from enricher.stores.digest_keys import FilePublicKeys, read_signatures
 from enricher.stores.directory import DirectoryLogFiles
-from enricher.stores.geo import GeoDatabases
 from enricher.stores.memory import MemoryEvidenceStore, SystemClock
 from enricher.stores.opensearch import OpenSearchEventIndex
 from enricher.stores.opensearch_audit import OpenSearchAuditLog
@@ -43,7 +42,6 @@ from enricher.stores.opensearch_containment import OpenSearchContainment
 from enricher.stores.opensearch_foreign import OpenSearchForeignIndex
 from enricher.stores.opensearch_quarantine import OpenSearchQuarantine
 from enricher.stores.opensearch_reading import OpenSearchEventReading
-from enricher.stores.plug_ins import find_plug_ins
 from enricher.stores.redis_evidence import RedisEvidenceStore
 from enricher.stores.routed import RoutedLogFiles
 from enricher.stores.task_queue import CeleryTaskQueue, RedisAttempts, make_celery
@@ -54,18 +52,16 @@ if TYPE_CHECKING:
 
     from celery import Celery
 
+    from enricher.alerts.deliver import DeliverServices
     from enricher.client import ApiClient
-    from enricher.enrichers.interface import Enricher
     from enricher.pipeline.digestreading import PublicKeys
     from enricher.pipeline.ports import DigestLedger
-    from enricher.stores.plug_ins import Found
     from enricher.stores.s3 import S3LogFiles
 
-GEO = GeoEnricher.name
 _PROBED = timedelta(seconds=3)
 
 
-class Container(Reach):
+class Container(Alerting):
     """Everything that a process needs, made when it is first asked for."""
 
     @cached_property
@@ -87,6 +83,7 @@ class Container(Reach):
         return make_celery(
             broker_url(self.redis_access),
             time_limit=self.settings.worker.time_limit,
+            evaluate_every=self.settings.alerts.interval if self.settings.alerts.enabled else None,
             tls=broker_tls(self.redis_access),
         )
 
@@ -99,51 +96,6 @@ class Container(Reach):
     def intake(self) -> Intake:
         """Where log files are handed over to be ingested."""
         return Intake(ledger=self.index, queue=self.queue, clock=SystemClock())
-
-    @cached_property
-    def own_enrichers(self) -> tuple[Enricher, ...]:
-        """The enrichers of this project, also those that do not run.
-
-        Raises:
-            ConfigurationError: If a file that they need is missing or cannot be read.
-        """
-        names, geo = self.settings.names, self.settings.geo
-        accounts = read_account_names(names.accounts_file) if names.accounts_file else {}
-        databases = GeoDatabases(geo.city_file, geo.asn_file) if self._has_geo else None
-        return built_in(accounts, databases.place if databases else None)
-
-    @property
-    def _has_geo(self) -> bool:
-        return bool(self.settings.geo.city_file or self.settings.geo.asn_file)
-
-    @cached_property
-    def plug_ins(self) -> list[Found]:
-        """The enrichers of other packages that are installed."""
-        return find_plug_ins()
-
-    @cached_property
-    def enrichers(self) -> tuple[Enricher, ...]:
-        """The enrichers that run, in order: the same for every use in this process.
-
-        Raises:
-            ConfigurationError: If the settings name one that is not there, or one cannot be loaded
-                or does not go together with the others.
-        """
-        enabled = listed(self.settings.enrichers.enabled)
-        disabled = listed(self.settings.enrichers.disabled)
-        if not self._has_geo:
-            if GEO in enabled:
-                raise ConfigurationError(
-                    f"the enricher {GEO} needs a database: set ENRICHER_GEO__CITY_FILE or "
-                    "ENRICHER_GEO__ASN_FILE"
-                )
-            disabled = [*disabled, GEO]
-        own = self.own_enrichers
-        available = [*(one.name for one in own), *(one.name for one in self.plug_ins)]
-        names = chosen(available, enabled, disabled)
-        # What does not run is not even imported.
-        loaded = [one.load() for one in self.plug_ins if one.name in names]
-        return assemble(names, own, loaded)
 
     @cached_property
     def ingesting(self) -> IngestServices:
@@ -173,6 +125,11 @@ class Container(Reach):
             batch_records=self.settings.pipeline.batch_records,
             enrichers=self.enrichers,
         )
+
+    @cached_property
+    def delivering(self) -> DeliverServices:
+        """What telling targets of alerts needs."""
+        return deliver_services(self.settings.delivery, self.alerts, self.queue)
 
     @cached_property
     def retrying(self) -> RetryServices:
@@ -338,6 +295,20 @@ class Container(Reach):
         )
 
     @cached_property
+    def planning(self) -> Planning:
+        """What making containment plans needs."""
+        chosen = self.settings.containment
+        # Whose accounts are known only where somebody lists them all.
+        own = set(self.account_names)
+        listed = bool(own or (chosen.roles and not chosen.role_name))
+        return Planning(
+            reading=self.reading,
+            now=SystemClock().now,
+            own_accounts=frozenset(own | set(chosen.roles)) if listed else None,
+            management_account=chosen.management_account,
+        )
+
+    @cached_property
     def containment_records(self) -> OpenSearchContainment:
         """Containment plans, and what was applied of them."""
         return OpenSearchContainment(self.opensearch)
@@ -353,11 +324,6 @@ class Container(Reach):
             clock=SystemClock(),
             pause=time.sleep,
         )
-
-
-def listed(setting: str) -> list[str]:
-    """Read names that are separated by commas."""
-    return [name.strip() for name in setting.split(",") if name.strip()]
 
 
 @lru_cache(maxsize=1)

@@ -14,25 +14,34 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from enricher.alerts.answers import AlertsPage, Rules, RuleTested
+from enricher.alerts.shown import AlertShown
 from enricher.errors import EnricherError, UnavailableError
 from enricher.response.denials import AccessDenied
 from enricher.response.errors import NotIndexedError
 from enricher.response.lineage import CredentialLineage, EventLineage, Principals
 from enricher.response.origins import Coverage, Origins
+from enricher.response.plans import plan_of
+from enricher.response.runs import KeptPlans, Run
 from enricher.response.sessions import EventsPage, Session, SessionTree
 from enricher.response.summary import Summary
 from enricher.response.triage import Triage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
+    from enricher.alerts.answers import RuleTrial
     from enricher.response.models import Event
+    from enricher.response.planning import Contained
+    from enricher.response.plans import Plan
     from enricher.response.triage import Question
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
 _TIMEOUT_SECONDS = 60
+_RUN_SECONDS = 600  # a plan of many accounts takes some calls of AWS for each step
 _TOO_MANY, _AWAY = 429, 503
+_PLANS = "/v1/containment/plans"
 _NOT_INDEXED = "urn:enricher:problem:not-indexed"
 
 
@@ -144,11 +153,81 @@ class ApiClient:
         """How much is resolved; of the last day without ``start`` and ``end``."""
         return self._get(Coverage, "/v1/coverage", query)
 
+    def alerts(self, size: int = 100, **query: str) -> Iterator[AlertShown]:
+        """Alerts, newest first, page by page; narrowed as the API's ``listAlerts`` says."""
+        parameters: dict[str, str] = {"size": str(size), **query}
+        while True:
+            page = self._get(AlertsPage, "/v1/alerts", parameters)
+            yield from page.alerts
+            if page.next is None:
+                return
+            parameters["after"] = page.next
+
+    def alert(self, alert_id: str) -> AlertShown:
+        """One alert, with its history."""
+        return self._get(AlertShown, f"/v1/alerts/{_part(alert_id)}")
+
+    def acknowledge_alert(self, alert_id: str, comment: str | None = None) -> AlertShown:
+        """Say that somebody looks after an alert."""
+        path = f"/v1/alerts/{_part(alert_id)}/acknowledge"
+        return self._post(AlertShown, path, {"comment": comment})
+
+    def close_alert(self, alert_id: str, comment: str | None = None) -> AlertShown:
+        """Say that nothing is left to do about an alert."""
+        return self._post(AlertShown, f"/v1/alerts/{_part(alert_id)}/close", {"comment": comment})
+
+    def rules(self) -> Rules:
+        """Installed rules, and how they do."""
+        return self._get(Rules, "/v1/rules")
+
+    def test_rule(self, rule_id: str, trial: RuleTrial) -> RuleTested:
+        """Which alerts a rule would raise by records, or by what is indexed of a time."""
+        body = trial.model_dump(mode="json", exclude_none=True)
+        return self._post(RuleTested, f"/v1/rules/{_part(rule_id)}/test", body)
+
     def enrich(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Records with what the evidence says of them; one that is refused has a reason instead."""
         content = self._asked("POST", "/v1/enrich", json={"Records": records}).json()
         found: list[dict[str, Any]] = content["records"]
         return found
+
+    def make_plan(self, wanted: Contained) -> Plan:
+        """Plan what contains an origin or session; it is kept, and nothing is changed in AWS."""
+        body = wanted.model_dump(mode="json", exclude_none=True)
+        return _plan(self._asked("POST", _PLANS, json=body))
+
+    def plans(self, most: int = 100) -> KeptPlans:
+        """The newest plans that were kept."""
+        return self._get(KeptPlans, _PLANS, {"most": str(most)})
+
+    def plan(self, plan_id: str) -> Plan:
+        """One plan, as it was kept."""
+        return _plan(self._asked("GET", f"{_PLANS}/{_part(plan_id)}"))
+
+    def plan_text(self, plan_id: str) -> str:
+        """One plan as plain text, to read and to print."""
+        path = f"{_PLANS}/{_part(plan_id)}"
+        return self._asked("GET", path, params={"format": "text"}).text
+
+    def apply_plan(
+        self, plan_id: str, *, dry_run: bool = True, include: Collection[str] = ()
+    ) -> Run:
+        """Look what a plan would do; do it where ``dry_run`` is False.
+
+        Args:
+            plan_id: Which plan.
+            dry_run: Only look.
+            include: Ids of optional steps to apply too.
+        """
+        return self._run(plan_id, "apply", {"dry_run": dry_run, "include": list(include)})
+
+    def undo_plan(self, plan_id: str, *, dry_run: bool = True) -> Run:
+        """Look what of a plan would be taken back; take it back where ``dry_run`` is False."""
+        return self._run(plan_id, "undo", {"dry_run": dry_run})
+
+    def _run(self, plan_id: str, what: str, body: Mapping[str, Any]) -> Run:
+        path = f"{_PLANS}/{_part(plan_id)}/{what}"
+        return _read(Run, self._asked("POST", path, json=body, timeout=_RUN_SECONDS))
 
     def _get(
         self, kind: type[_Answer], path: str, query: Mapping[str, str] | None = None
@@ -184,6 +263,21 @@ def _read(kind: type[_Answer], answer: httpx.Response) -> _Answer:
         raise ApiError(
             "the API is of another version: its answer is not understood", answer.status_code, ""
         ) from err
+
+
+def _plan(answer: httpx.Response) -> Plan:
+    """Read a plan, and see that it is what its id says."""
+    try:
+        plan = plan_of(answer.json())
+    except ValueError:
+        plan = None
+    if plan is None:
+        raise ApiError(
+            "the API is of another version, or the plan is not what its id says",
+            answer.status_code,
+            "",
+        )
+    return plan
 
 
 def _problem(answer: httpx.Response) -> tuple[str, str]:

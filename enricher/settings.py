@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from enricher.cloudtrail.reading import InputLimits
+from enricher.delivery_settings import DeliverySettings
 from enricher.errors import ConfigurationError
 from enricher.server_settings import (
     AwsSettings,
@@ -108,11 +109,34 @@ class ContainmentSettings(Section):
     """ARN of the responder role by account id, as JSON, for accounts where it is another."""
     external_id: str | None = None
     """External id that the responder roles' trust policies ask for."""
+    management_account: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
+    """Management account of the organization: service control policies do not reach it."""
 
     @model_validator(mode="after")
     def _name_a_role(self) -> Self:
         if self.enabled and not (self.role_name or self.roles):
             raise ValueError("containment needs a responder role: set role_name or roles")
+        return self
+
+
+class AlertsSettings(Section):
+    """Alert rules, and how often they judge what is new."""
+
+    enabled: bool = True
+    """Whether the scheduler has rules evaluated."""
+    interval: timedelta = timedelta(seconds=10)
+    """How often they are."""
+    overlap: timedelta = timedelta(seconds=60)
+    """How far before its last run an evaluation looks again: longer than a write takes."""
+    look_back: timedelta = timedelta(minutes=15)
+    """How far it looks every five minutes, for writes that took longer than that."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.interval < timedelta(seconds=1):
+            raise ValueError("interval is a second at least")
+        if not timedelta() < self.overlap <= self.look_back:
+            raise ValueError("overlap is longer than nothing, and look_back no shorter")
         return self
 
 
@@ -150,6 +174,8 @@ class ApiSettings(Section):
     """Calls that one caller may make at once."""
     request_bytes: ByteSize = ByteSize(8 * 1024 * 1024)
     """Size of a request's body at most."""
+    sign_in_lifetime: timedelta = timedelta(hours=8)
+    """How long a sign-in on the investigation page lasts."""
     enrich_records: Annotated[int, Ge(1), Le(50_000)] = 1_000
     """Records that are enriched in one call at most."""
     page_events: Annotated[int, Ge(1), Le(10_000)] = 500
@@ -241,6 +267,10 @@ class Settings(BaseSettings):
     """Where addresses are."""
     containment: ContainmentSettings = ContainmentSettings()
     """Whether containment plans may be applied, and as whom."""
+    alerts: AlertsSettings = AlertsSettings()
+    """Alert rules."""
+    delivery: DeliverySettings = Field(default_factory=DeliverySettings)
+    """Who is told of alerts."""
     worker: WorkerSettings = WorkerSettings()
     """The Celery workers."""
     api: ApiSettings = Field(default_factory=ApiSettings)

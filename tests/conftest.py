@@ -32,6 +32,7 @@ HIGHEST_PREFERRED_PORT = 65_000
 _environment = dict(os.environ)  # noqa: TID251 - how tests are run is no setting of the enricher
 IN_CI = bool(_environment.get("CI"))
 TRAILS = _environment.get("ENRICHER_TEST_TRAILS")
+SIGMA = _environment.get("ENRICHER_TEST_SIGMA")
 
 # Time limits for one example would fail on a busy machine, not on a fault.
 settings.register_profile("dev", deadline=None)
@@ -129,3 +130,17 @@ def trails() -> Path:
     if not Path(TRAILS).is_dir():
         pytest.fail(f"ENRICHER_TEST_TRAILS names {TRAILS}, and there is no such folder")
     return Path(TRAILS)
+
+
+@pytest.fixture(scope="session")
+def sigma() -> Path:
+    """Give the folder of Sigma rules by others, read in place.
+
+    ``ENRICHER_TEST_SIGMA`` names it; without that it is looked for beside the checkout.
+    """
+    folder = Path(SIGMA) if SIGMA else REPOSITORY.parent / "shared" / "sigma"
+    if not folder.is_dir():
+        if SIGMA:
+            pytest.fail(f"ENRICHER_TEST_SIGMA names {SIGMA}, and there is no such folder")
+        pytest.skip("no rules here: set ENRICHER_TEST_SIGMA to a folder of Sigma rules")
+    return folder

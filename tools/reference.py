@@ -1,4 +1,4 @@
-"""Writes what is generated: pages of docs/reference, mappings of the built-in enrichers.
+"""Writes what is generated: pages of docs/reference, docs/rules.md, mappings of the enrichers.
 
 python -m tools.reference
 """
@@ -21,6 +21,8 @@ from enricher.enrichers.registry import ENVELOPE, built_in
 from enricher.settings import Settings
 from enricher.stores.templates import ENVELOPE_COMPONENT, components_of, envelope
 from enricher.workers import metrics
+from tools.messages import messages_page, notice_schema
+from tools.rulepages import rules_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -56,8 +58,11 @@ def written() -> dict[Path, str]:
         "metrics.md": _metrics(),
         "settings.md": _settings(),
         "fields.md": _fields(),
+        "alert-messages.md": messages_page(WRITTEN_BY),
+        "alert-notice.schema.json": notice_schema(),
     }
-    return {**{DIRECTORY / name: text for name, text in pages.items()}, **mappings}
+    rules = {REPOSITORY / "docs" / "rules.md": rules_page()}
+    return {**{DIRECTORY / name: text for name, text in pages.items()}, **rules, **mappings}
 
 
 def _fields() -> str:

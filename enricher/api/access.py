@@ -49,4 +49,5 @@ class Needs:
 
 
 needs_read = Needs(Scope.READ)
+needs_respond = Needs(Scope.RESPOND)
 needs_admin = Needs(Scope.ADMIN)

@@ -9,14 +9,40 @@ from fastapi.openapi.utils import get_openapi
 from starlette.routing import Route
 
 import enricher
-from enricher.api import activity, enrichment, lineage, metrics, problems, triage, upkeep
+from enricher.api import (
+    activity,
+    alerts,
+    containment,
+    enrichment,
+    investigate,
+    lineage,
+    metrics,
+    problems,
+    rules,
+    triage,
+    upkeep,
+)
 from enricher.api.gate import Gate, Guard
 from enricher.api.limits import RateLimit
 from enricher.api.oidc import TokenVerifier
+from enricher.api.signin import SignIns
 from enricher.bootstrap import Container
 from enricher.settings import ApiSettings
 
-_ROUTERS = tuple(module.router for module in (lineage, activity, triage, enrichment, upkeep))
+_ROUTERS = tuple(
+    module.router
+    for module in (
+        lineage,
+        activity,
+        triage,
+        containment,
+        alerts,
+        rules,
+        enrichment,
+        upkeep,
+        investigate,
+    )
+)
 _DOCUMENT = "/openapi.json"
 _DESCRIPTION = (
     "Who was really behind each AWS CloudTrail event, what else they did, and what to do about it. "
@@ -50,7 +76,9 @@ def create_app(services: Container) -> FastAPI:
     for router in _ROUTERS:
         app.include_router(router)
     problems.install(app)
-    app.add_middleware(Gate, guard=_guard(services))
+    guard = app.state.guard = _guard(services)
+    app.state.sign_ins = SignIns(services.api_keys, services.settings.api.sign_in_lifetime)
+    app.add_middleware(Gate, guard=guard)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign] # FastAPI's own way
     return app
 
@@ -82,7 +110,11 @@ def _document(app: FastAPI) -> dict[str, Any]:
     """Write the OpenAPI document, with the problems that every call may be answered with."""
     if app.openapi_schema is None:
         found = get_openapi(
-            title=app.title, version=app.version, description=app.description, routes=app.routes
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            routes=app.routes,
+            separate_input_output_schemas=False,
         )
         schema = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas = found["components"]["schemas"]

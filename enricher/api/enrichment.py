@@ -22,7 +22,7 @@ router = APIRouter(
 )
 
 Json = dict[str, Any]
-_RECORD: Json = {
+RECORD: Json = {
     "eventVersion": "1.11",
     "userIdentity": {
         "type": "IAMUser",
@@ -49,7 +49,7 @@ class EnrichedRecord(BaseModel):
 
     position: int = Field(examples=[0])
     """Which record, counted from 0."""
-    event: Json | None = Field(examples=[{**_RECORD, "enriched": {"state": "final"}}])
+    event: Json | None = Field(examples=[{**RECORD, "enriched": {"state": "final"}}])
     """The event as it would be indexed; session tokens are redacted."""
     refused: str | None = Field(examples=["event-time-unreadable"])
     """Why the record cannot be taken."""
@@ -72,15 +72,15 @@ def post_enrich(
             description='Records as CloudTrail writes them: `{"Records": […]}`, a list, or one '
             "EventBridge event.",
             openapi_examples={
-                "log file": {"value": {"Records": [_RECORD]}},
-                "list": {"value": [_RECORD]},
+                "log file": {"value": {"Records": [RECORD]}},
+                "list": {"value": [RECORD]},
                 "EventBridge": {
                     "value": {
                         "version": "0",
                         "detail-type": "AWS API Call via CloudTrail",
                         "source": "aws.s3",
                         "account": "111122223333",
-                        "detail": _RECORD,
+                        "detail": RECORD,
                     }
                 },
             },
@@ -89,16 +89,24 @@ def post_enrich(
     services: Services,
 ) -> EnrichedRecords:
     """Give records enriched with the evidence at hand; they may prove one another."""
-    try:
-        content = codec.dumps(body)
-    except TypeError as err:  # what no JSON of CloudTrail holds
-        raise QuestionError(
-            "a record nests too deep, or holds a number or text that cannot be written"
-        ) from err
-    found = enrich_now(content, services.enriching_now)
+    found = enrich_now(content_of(body), services.enriching_now)
     return EnrichedRecords(
         records=[
             EnrichedRecord(position=one.position, event=one.event, refused=one.refused)
             for one in found
         ]
     )
+
+
+def content_of(body: Json | list[Json]) -> bytes:
+    """Write records as a log file has them.
+
+    Raises:
+        QuestionError: If they hold what no JSON of CloudTrail holds.
+    """
+    try:
+        return codec.dumps(body)
+    except TypeError as err:
+        raise QuestionError(
+            "a record nests too deep, or holds a number or text that cannot be written"
+        ) from err

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 GUARDED = "/v1/"
 ALSO_GUARDED = frozenset({"/metrics"})
+PAGE = "/investigate"  # asks who it is that comes by itself, as people sign in
 KEY_HEADER = "X-API-Key"
 _LOG = structlog.get_logger("enricher.api")
 # Nothing here is a page: no browser is to run, frame or keep what logs hold.
@@ -73,7 +74,7 @@ class Guard:
         """
         caller = self._caller(headers)
         if caller is None:
-            self._slow_down(self.strangers.wait(client or ""))
+            self.slow_down_stranger(client)
             raise ProblemError(
                 401,
                 "not-authenticated",
@@ -81,8 +82,24 @@ class Guard:
                 "`enricher api-keys create` makes one",
                 {"WWW-Authenticate": 'Bearer realm="enricher"'},
             )
-        self._slow_down(self.rate.wait(caller.id))
+        self.slow_down(caller)
         return caller
+
+    def slow_down(self, caller: Caller) -> None:
+        """Count a call of somebody who is known.
+
+        Raises:
+            ProblemError: 429.
+        """
+        self._slow_down(self.rate.wait(caller.id))
+
+    def slow_down_stranger(self, client: str | None) -> None:
+        """Count a call of somebody who is not.
+
+        Raises:
+            ProblemError: 429.
+        """
+        self._slow_down(self.strangers.wait(client or ""))
 
     def _caller(self, headers: Headers) -> Caller | None:
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
@@ -121,7 +138,7 @@ class Gate:
             await self._app(scope, limited, call.marking(send))
         finally:
             metrics.count_call(call.route, call.status, call.seconds)
-            if scope["path"].startswith(GUARDED):
+            if scope["path"].startswith((GUARDED, PAGE)):
                 await run_in_threadpool(self._write_down, call)
 
     async def _admit(self, call: _Call, receive: Receive, send: Send) -> bool:
@@ -167,7 +184,6 @@ class _Call:
     def __init__(self, scope: AsgiScope) -> None:
         self.scope = scope
         self.id = uuid4().hex
-        self.caller: Caller | None = None
         self.status = 500  # until an answer begins
         self.began = time.monotonic()
         self.headers = Headers(scope=scope)
@@ -175,8 +191,13 @@ class _Call:
         scope.setdefault("state", {})["request_id"] = self.id
 
     def admitted(self, caller: Caller) -> None:
-        self.caller = caller
         self.scope["state"]["caller"] = caller
+
+    @property
+    def caller(self) -> Caller | None:
+        """Who asks, once that is known."""
+        found: Caller | None = self.scope["state"].get("caller")
+        return found
 
     @property
     def seconds(self) -> float:
@@ -206,7 +227,7 @@ class _Call:
         return ApiCall(
             at=datetime.now(tz=UTC),
             request_id=self.id,
-            key_id=self.caller.id if self.caller else None,
+            key_id=caller.id if (caller := self.caller) else None,
             client=self.client,
             method=self.scope["method"],
             route=self.route,

@@ -9,8 +9,11 @@ from typing import Annotated, Self
 from fastapi import Depends, Path, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, IPvAnyAddress, model_validator
 
+from enricher.alerts.alert import LEVELS, Status
+from enricher.alerts.ports import Wanted
 from enricher.bootstrap import Container
-from enricher.response.ports import EventReading, Selection
+from enricher.delivery_settings import Level
+from enricher.response.ports import AlertReading, EventReading, Selection
 from enricher.response.selecting import KEY, ORIGIN, PrincipalName, by_address, by_principal, within
 
 _BY_DEFAULT = timedelta(days=1)
@@ -28,8 +31,14 @@ def reading(request: Request) -> EventReading:
     return services(request).reading
 
 
+def related(request: Request) -> AlertReading:
+    """Give the alerts, as triage asks for them."""
+    return services(request).related_alerts
+
+
 Services = Annotated[Container, Depends(services)]
 Reading = Annotated[EventReading, Depends(reading)]
+Related = Annotated[AlertReading, Depends(related)]
 
 EventId = Annotated[
     str,
@@ -96,6 +105,40 @@ class PageQuery(Query):
     """Events of the page; the service may give fewer than are asked for."""
     after: str | None = Field(None, min_length=1, max_length=4_096)
     """`next` of the page before."""
+
+
+class AlertsQuery(Span):
+    """Which alerts."""
+
+    status: Status | None = None
+    """Only with this status."""
+    level: Level | None = None
+    """Only of this severity or worse."""
+    rule_id: str | None = Field(None, min_length=1, max_length=64)
+    """Only of this rule."""
+    origin_id: str | None = Field(None, min_length=1, max_length=_ID)
+    """Only of this origin."""
+    account_id: str | None = Field(None, min_length=1, max_length=64, examples=["111122223333"])
+    """Only with events in this account."""
+    suppressed: bool = False
+    """Also those that are suppressed."""
+    size: int = Field(100, ge=1, le=500)
+    """Alerts of the page."""
+    after: str | None = Field(None, pattern="^[0-9a-f]{32}(-[0-9]{1,6})?$")
+    """`next` of the page before."""
+
+    def wanted(self, now: datetime) -> Wanted:
+        """Give what is asked for."""
+        return Wanted(
+            status=self.status,
+            levels=LEVELS[LEVELS.index(self.level) :] if self.level else (),
+            rule_id=self.rule_id,
+            origin_id=self.origin_id,
+            account_id=self.account_id,
+            start=self.start,
+            end=self.end,
+            silent_at=None if self.suppressed else now,
+        )
 
 
 class PrincipalQuery(Query):

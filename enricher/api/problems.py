@@ -12,7 +12,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from enricher.alerts.errors import RuleError, UnknownAlertError, UnknownRuleError
 from enricher.errors import ConfigurationError, LogFileError, UnavailableError
+from enricher.response.containmentports import UnknownPlanError, UnknownStepError
 from enricher.response.errors import NotIndexedError, QuestionError, TooSlowError
 
 MEDIA_TYPE = "application/problem+json"
@@ -67,6 +69,7 @@ DOCUMENTED = {
     401: "No key or token, or none that is valid.",
     403: "The key or token does not allow this call.",
     404: "Nothing that is asked for is indexed.",
+    409: "Containment is off in the settings of the service.",
     413: "The request is too large.",
     422: "The request does not fit.",
     429: "Too many calls; the header Retry-After says when to come again.",
@@ -109,10 +112,35 @@ def install(app: FastAPI) -> None:
     """Let every error of the application be answered as a problem."""
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _validation)
-    for error in (NotIndexedError, QuestionError, LogFileError, UnavailableError):
+    for error in _KNOWN:
         app.add_exception_handler(error, _known)
     app.add_exception_handler(ConfigurationError, _unexpected)
     app.add_exception_handler(Exception, _unexpected)
+
+
+_KNOWN = (
+    NotIndexedError,
+    QuestionError,
+    UnknownPlanError,
+    UnknownStepError,
+    UnknownAlertError,
+    UnknownRuleError,
+    RuleError,
+    LogFileError,
+    UnavailableError,
+)
+ANSWERED = (HTTPException, RequestValidationError, *_KNOWN, ConfigurationError)
+
+
+def answered(request: Request, error: Exception) -> JSONResponse:
+    """Answer one of these errors as a problem."""
+    if isinstance(error, HTTPException):
+        return _http(request, error)
+    if isinstance(error, RequestValidationError):
+        return _validation(request, error)
+    if isinstance(error, ConfigurationError):
+        return _unexpected(request, error)
+    return _known(request, error)
 
 
 def _id(request: Request) -> str | None:
@@ -159,6 +187,16 @@ def _known(request: Request, error: Exception) -> JSONResponse:
             return answer(_id(request), 404, "not-indexed", str(error))
         case QuestionError():
             return answer(_id(request), 422, "question-does-not-fit", str(error))
+        case UnknownPlanError():
+            return answer(_id(request), 404, "no-such-plan", str(error))
+        case UnknownStepError():
+            return answer(_id(request), 422, "no-such-step", str(error))
+        case UnknownAlertError() | UnknownRuleError():
+            kind = "no-such-alert" if isinstance(error, UnknownAlertError) else "no-such-rule"
+            return answer(_id(request), 404, kind, str(error))
+        case RuleError():
+            detail = f"this rule cannot be asked: {error}"
+            return answer(_id(request), 422, "rule-cannot-be-asked", detail)
         case LogFileError(reason=reason):
             detail = f"this is no CloudTrail that can be enriched: {reason}"
             return answer(_id(request), 422, "not-cloudtrail", detail)

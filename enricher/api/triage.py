@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends
 
 from enricher.api.access import needs_read
-from enricher.api.parameters import Reading
+from enricher.api.parameters import Related, Services
 from enricher.api.problems import documented
 from enricher.response import triage
 from enricher.response.guardduty import parse_finding
@@ -80,10 +80,11 @@ def post_triage(
             }
         ),
     ],
-    reading: Reading,
+    services: Services,
+    related: Related,
 ) -> Triage:
-    """Give origin, chain, sessions, summary, denials, and what else happened around it."""
-    return triage.triage(question, reading)
+    """Give origin, chain, sessions, summary, denials, what else happened, and what contains it."""
+    return triage.triage(question, services.planning, related)
 
 
 @router.post(
@@ -101,10 +102,11 @@ def post_guardduty(
             },
         ),
     ],
-    reading: Reading,
+    services: Services,
+    related: Related,
 ) -> Triage:
     """Give the same for the credential that a finding names.
 
     GuardDuty names one key; a console session uses many. All of the session is given.
     """
-    return triage.triage_finding(parse_finding(finding), reading)
+    return triage.triage_finding(parse_finding(finding), services.planning, related)

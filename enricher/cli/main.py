@@ -10,6 +10,7 @@ import typer
 import enricher
 from enricher.cli import (
     accounts,
+    alerts,
     api,
     apikeys,
     backfill,
@@ -23,6 +24,7 @@ from enricher.cli import (
     install,
     quarantine,
     reenrich,
+    rules,
     settings,
     stack,
     status,
@@ -44,6 +46,8 @@ cli = typer.Typer(
 cli.add_typer(stack.app, name="stack")
 cli.add_typer(quarantine.app, name="quarantine")
 cli.add_typer(dashboards.app, name="dashboards")
+cli.add_typer(rules.app, name="rules")
+cli.add_typer(alerts.app, name="alerts")
 cli.command("ingest")(ingest.ingest)
 cli.command("watch")(watch.watch_queue)
 cli.command("verify")(verify.verify_files)

@@ -10,7 +10,7 @@ import typer
 
 from enricher.bootstrap import container
 from enricher.settings import LogFormat
-from enricher.stores.task_queue import ENRICH_QUEUE, INGEST_QUEUE
+from enricher.stores.task_queue import QUEUES
 from enricher.workers.logs import configure_logging
 from enricher.workers.shared import counting_directory
 
@@ -21,7 +21,7 @@ def worker(
     ] = None,
     queues: Annotated[
         str, typer.Option(help="Which queues to serve, separated by commas.")
-    ] = f"{INGEST_QUEUE},{ENRICH_QUEUE}",
+    ] = ",".join(QUEUES),
 ) -> None:
     """Run worker processes that take log files from the queue until it is told to stop."""
     services = container()

@@ -277,16 +277,18 @@ class _Pieces:
         )
 
 
-def _write(agains: Sequence[_Again], services: IngestServices) -> tuple[list[Taken], list[Refused]]:
+def _write(
+    entries: Sequence[_Again], services: IngestServices
+) -> tuple[list[Taken], list[Refused]]:
     """Publish, enrich, write and look once more, as when a file is ingested."""
-    readable = [again.readable for again in agains]
+    readable = [one.readable for one in entries]
     stated = [state(one.record, one.body.notes) for one in readable]
     publish(stated, services.store, services.queue)
     answers, snapshot = enrich_batch(stated, services.store, services.enrichers)
     results = write(readable, answers, snapshot, services)
     taken: list[Taken] = []
     refused: list[Refused] = []
-    for (entry, one), answer, result in zip(agains, answers, results, strict=True):
+    for (entry, one), answer, result in zip(entries, answers, results, strict=True):
         if result.written is Written.REFUSED:
             refused.append(Refused(entry, result.reason or "refused", result.detail))
         else:

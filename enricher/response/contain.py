@@ -76,7 +76,7 @@ def apply(
         UnknownStepError: If ``include`` names what this plan cannot apply.
         UnavailableError: If it cannot be noted; what is under way is noted, and may be repeated.
     """
-    plan = _known(plan_id, services)
+    plan = kept_plan(plan_id, services.records)
     unknown = set(include) - {step.id for step in plan.steps if not step.manual}
     if unknown:
         raise UnknownStepError("include names steps that this plan does not have, or people do")
@@ -92,7 +92,7 @@ def undo(plan_id: str, services: ContainServices, *, actor: str, dry_run: bool =
         UnknownPlanError: If there is no such plan.
         UnavailableError: If it cannot be noted; it may be repeated.
     """
-    plan = _known(plan_id, services)
+    plan = kept_plan(plan_id, services.records)
     run = _Run(plan, services, actor, dry_run)
     return run.report([run.undo(step) for step in reversed(plan.steps)])
 
@@ -120,8 +120,13 @@ def _policy_of(step: Step) -> dict[str, Any] | None:
     return step.policy if step.action is Action.REVOKE_SESSIONS else None
 
 
-def _known(plan_id: str, services: ContainServices) -> Plan:
-    plan = services.records.plan(plan_id)
+def kept_plan(plan_id: str, records: Records) -> Plan:
+    """Give a plan that was kept.
+
+    Raises:
+        UnknownPlanError: If there is none, or it was changed since.
+    """
+    plan = records.plan(plan_id)
     if plan is None:
         raise UnknownPlanError("there is no such plan, or it was changed: make it again")
     return plan

@@ -377,5 +377,10 @@ def _notes(exposure: Exposure) -> Iterator[str]:
             "The chain holds tokens of GetSessionToken or GetFederationToken: deactivating the key "
             "does not end them, the policies on the user do."
         )
+    if not exposure.complete:
+        yield (
+            "There is more than was looked at: not every role, key or policy may be in this plan. "
+            "Narrow the time range."
+        )
     if origin.kind is Kind.ANONYMOUS:
         yield "Nobody signed the request: what allows it is a policy of the resource."

@@ -139,6 +139,22 @@ class Noted:
     result: StepResult
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPlan:
+    """A plan that was kept, in short.
+
+    Attributes:
+        subject: What it contains: ``kind`` and ``id``.
+        actor: Who had it made.
+        at: When it was kept.
+    """
+
+    id: str
+    subject: dict[str, str]
+    actor: str
+    at: datetime
+
+
 class Records(Protocol):
     """Plans, what was applied of them, and the audit; every write is acknowledged."""
 
@@ -148,6 +164,10 @@ class Records(Protocol):
 
     def plan(self, plan_id: str) -> Plan | None:
         """Give a plan; None where there is none, or it was changed since it was kept."""
+        ...
+
+    def newest(self, most: int) -> list[KeptPlan]:
+        """Give the newest plans, newest first; one is there a second after it was kept."""
         ...
 
     def states(self, plan: Plan) -> dict[str, StepState]:
@@ -186,6 +206,11 @@ class StepResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of one step in one run.
 
     Attributes:
+        step_id: Which step.
+        action: What it does.
+        target: ARN, or what stands for one.
+        account_id: Where it is done; None where that is not one of AWS's accounts.
+        status: What became of it.
         holds: Whether it is in place now, as seen after it; None where nobody can say.
         by_plan: Whether this plan put it there, so that undo takes it away.
         reason: Why it failed.

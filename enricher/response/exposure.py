@@ -1,7 +1,7 @@
 """What is to be contained, as the events say it: the input of a plan.
 
-Whoever has the lineage of an origin or session fills this in; ``OriginSeen.of`` and ``HopSeen.of``
-take ``enriched.origin`` and ``enriched.chain`` as they are indexed.
+``enricher.response.exposing`` reads it from the index; ``OriginSeen.of`` and ``HopSeen.of`` take
+``enriched.origin`` and ``enriched.chain`` as they are indexed.
 """
 
 from __future__ import annotations
@@ -170,6 +170,7 @@ class Exposure:
         own_accounts: Accounts where a responder role can be; None where nobody says.
         organization_management_account: Where service control policies do not apply.
         region: Where the instance or function of the origin runs.
+        complete: Whether all that is indexed was looked at.
     """
 
     origin: OriginSeen
@@ -181,6 +182,7 @@ class Exposure:
     own_accounts: frozenset[str] | None = None
     organization_management_account: str | None = None
     region: str | None = None
+    complete: bool = True
 
     def is_own(self, account_id: str) -> bool:
         """Whether the account may have a responder role."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from enricher.response import policies
-from enricher.response.plans import Action, AlsoHits, Call, Step, Undo, Verification
+from enricher.response.plans import Action, AlsoHits, AwsCall, Step, Undo, Verification
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -108,7 +108,7 @@ def _inline(  # noqa: PLR0913 - what differs between two steps
         target=principal.arn,
         account_id=principal.account_id,
         optional=optional,
-        calls=(Call(service="iam", operation=f"Put{noun}Policy", parameters=put),),
+        calls=(AwsCall(service="iam", operation=f"Put{noun}Policy", parameters=put),),
         policy=policy,
         why=tie.why,
         evidence=tie.evidence,
@@ -118,11 +118,11 @@ def _inline(  # noqa: PLR0913 - what differs between two steps
         verification=Verification(
             expect=f"the policy is there as written; {deny} of it ends in AccessDenied, with an "
             "explicit deny in an identity-based policy",
-            calls=(Call(service="iam", operation=f"Get{noun}Policy", parameters=of),),
+            calls=(AwsCall(service="iam", operation=f"Get{noun}Policy", parameters=of),),
         ),
         undo=Undo(
             what="delete this inline policy; nothing else was changed",
-            calls=(Call(service="iam", operation=f"Delete{noun}Policy", parameters=of),),
+            calls=(AwsCall(service="iam", operation=f"Delete{noun}Policy", parameters=of),),
         ),
         references=(REVOKE, DISABLE) if action is Action.REVOKE_SESSIONS else (DISABLE,),
     )
@@ -132,8 +132,10 @@ def deactivate_key(user: IamPrincipal, key: KeySeen, tie: Tie) -> Step:
     """Deactivate a long-term key; it can be activated again."""
     of = {"UserName": user.name, "AccessKeyId": key.id}
 
-    def status(word: str) -> Call:
-        return Call(service="iam", operation="UpdateAccessKey", parameters={**of, "Status": word})
+    def status(word: str) -> AwsCall:
+        return AwsCall(
+            service="iam", operation="UpdateAccessKey", parameters={**of, "Status": word}
+        )
 
     return Step(
         id=f"{Action.DEACTIVATE_KEY.value}/{user.account_id}/{key.id}",
@@ -155,7 +157,7 @@ def deactivate_key(user: IamPrincipal, key: KeySeen, tie: Tie) -> Step:
         verification=Verification(
             expect="the key is Inactive; requests signed with it end in InvalidClientTokenId",
             calls=(
-                Call(
+                AwsCall(
                     service="iam",
                     operation="ListAccessKeys",
                     parameters={"UserName": user.name},
@@ -176,7 +178,7 @@ def delete_login_profile(user: IamPrincipal, tie: Tie) -> Step:
         action=Action.DELETE_LOGIN_PROFILE,
         target=user.arn,
         account_id=user.account_id,
-        calls=(Call(service="iam", operation="DeleteLoginProfile", parameters=of),),
+        calls=(AwsCall(service="iam", operation="DeleteLoginProfile", parameters=of),),
         why=tie.why,
         evidence=tie.evidence,
         confidence=tie.confidence,
@@ -187,11 +189,11 @@ def delete_login_profile(user: IamPrincipal, tie: Tie) -> Step:
         ),
         verification=Verification(
             expect="NoSuchEntity",
-            calls=(Call(service="iam", operation="GetLoginProfile", parameters=of),),
+            calls=(AwsCall(service="iam", operation="GetLoginProfile", parameters=of),),
         ),
         undo=Undo(
             what="people give the user a new password; the old one is lost",
-            calls=(Call(service="iam", operation="CreateLoginProfile", parameters=again),),
+            calls=(AwsCall(service="iam", operation="CreateLoginProfile", parameters=again),),
             exact=False,
         ),
         references=("IAM User Guide, Manage passwords for IAM users",),
@@ -210,7 +212,7 @@ def detach_policy(principal: IamPrincipal, attached: AttachedPolicy, tie: Tie) -
         target=principal.arn,
         account_id=principal.account_id,
         optional=True,
-        calls=(Call(service="iam", operation=f"Detach{noun}Policy", parameters=both),),
+        calls=(AwsCall(service="iam", operation=f"Detach{noun}Policy", parameters=both),),
         why=tie.why,
         evidence=tie.evidence,
         confidence=tie.confidence,
@@ -218,11 +220,11 @@ def detach_policy(principal: IamPrincipal, attached: AttachedPolicy, tie: Tie) -
         caveats=("It may have been attached before, by somebody else, for a reason.",),
         verification=Verification(
             expect="the policy is not listed",
-            calls=(Call(service="iam", operation=f"ListAttached{noun}Policies", parameters=of),),
+            calls=(AwsCall(service="iam", operation=f"ListAttached{noun}Policies", parameters=of),),
         ),
         undo=Undo(
             what="attach the policy again",
-            calls=(Call(service="iam", operation=f"Attach{noun}Policy", parameters=both),),
+            calls=(AwsCall(service="iam", operation=f"Attach{noun}Policy", parameters=both),),
         ),
         references=("IAM User Guide, Adding and removing IAM identity permissions",),
     )

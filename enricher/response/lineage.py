@@ -21,6 +21,7 @@ from enricher.response.selecting import (
 )
 
 if TYPE_CHECKING:
+    from enricher.response.models import Origin
     from enricher.response.ports import Bucket, Buckets, EventReading
     from enricher.response.selecting import PrincipalName
 
@@ -126,18 +127,26 @@ def event_lineage(event_id: str, reading: EventReading) -> EventLineage:
         )
     first = next((one for one in found if one.id == event_id), found[0])
     answer = who(first.source)
-    wanted = answer.origin.evidence[:_PROOFS] if answer.origin else ()
-    proof = _events(Selection().where("eventID", *wanted), _PROOFS, reading) if wanted else ()
+    proof, absent = proof_of(answer.origin, reading)
     enriched = part(first.source, "enriched")
     return EventLineage(
         **_fields(answer),
         event=event(first),
         waiting_for=tuple(enriched.get("waiting_for", ())),
         proof=proof,
-        proof_not_indexed=tuple(set(wanted) - {one.event_id for one in proof}),
+        proof_not_indexed=absent,
         copies=tuple(one.id for one in found if one.id != first.id),
         record=dict(first.source),
     )
+
+
+def proof_of(
+    origin: Origin | None, reading: EventReading
+) -> tuple[tuple[Event, ...], tuple[str, ...]]:
+    """Give the events that prove an origin, in order of time, and the ids that are not indexed."""
+    wanted = origin.evidence[:_PROOFS] if origin else ()
+    proof = _events(Selection().where("eventID", *wanted), _PROOFS, reading) if wanted else ()
+    return proof, tuple(sorted(set(wanted) - {one.event_id for one in proof}))
 
 
 def credential_lineage(access_key_id: str, reading: EventReading) -> CredentialLineage:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from enricher.response import policies
-from enricher.response.plans import Action, AlsoHits, Call, Step, Undo, Verification
+from enricher.response.plans import Action, AlsoHits, AwsCall, Step, Undo, Verification
 
 if TYPE_CHECKING:
     from enricher.response.exposure import IamPrincipal, OriginSeen
@@ -59,7 +59,7 @@ def manual(
     )
 
 
-def service_control_policy(policy: dict[str, Any], name: str, target: str) -> tuple[Call, ...]:
+def service_control_policy(policy: dict[str, Any], name: str, target: str) -> tuple[AwsCall, ...]:
     """Give the calls that put an SCP on an account or organizational unit."""
     content = {
         "Name": name,
@@ -69,21 +69,21 @@ def service_control_policy(policy: dict[str, Any], name: str, target: str) -> tu
     }
     attach = {"PolicyId": "<PolicyId that CreatePolicy answered>", "TargetId": target}
     return (
-        Call(service="organizations", operation="CreatePolicy", parameters=content),
-        Call(service="organizations", operation="AttachPolicy", parameters=attach),
+        AwsCall(service="organizations", operation="CreatePolicy", parameters=content),
+        AwsCall(service="organizations", operation="AttachPolicy", parameters=attach),
     )
 
 
-def without_service_control_policy(target: str) -> tuple[Call, ...]:
+def without_service_control_policy(target: str) -> tuple[AwsCall, ...]:
     """Give the calls that take it away."""
     made = {"PolicyId": "<PolicyId that CreatePolicy answered>"}
     return (
-        Call(
+        AwsCall(
             service="organizations",
             operation="DetachPolicy",
             parameters={**made, "TargetId": target},
         ),
-        Call(service="organizations", operation="DeletePolicy", parameters=made),
+        AwsCall(service="organizations", operation="DeletePolicy", parameters=made),
     )
 
 
@@ -99,7 +99,7 @@ def identity_center_user(origin: OriginSeen, tie: Tie) -> list[Step]:
 def _deny_center_user(origin: OriginSeen, user_id: str, tie: Tie) -> Step:
     deny = policies.deny_identity_center_user(user_id)
     name = f"{_SCP_NAME}{tie.tag}"
-    find = Call(
+    find = AwsCall(
         service="identitystore",
         operation="ListUsers",
         parameters={
@@ -167,8 +167,8 @@ def permission_set(role: IamPrincipal, tie: Tie, user_id: str | None) -> Step:
     }
     listed = {name: of[name] for name in ("InstanceArn", "PermissionSetArn")}
 
-    def call(operation: str, parameters: dict[str, str] = of) -> Call:
-        return Call(service="sso-admin", operation=operation, parameters=dict(parameters))
+    def call(operation: str, parameters: dict[str, str] = of) -> AwsCall:
+        return AwsCall(service="sso-admin", operation=operation, parameters=dict(parameters))
 
     return manual(
         Action.REMOVE_ASSIGNMENT,
@@ -197,9 +197,9 @@ def close_trust(role: IamPrincipal, tie: Tie) -> Step:
     """Let nobody new into the role that the origin entered by."""
     of = {"RoleName": role.name}
 
-    def update(document: str) -> Call:
+    def update(document: str) -> AwsCall:
         parameters = {**of, "PolicyDocument": document}
-        return Call(service="iam", operation="UpdateAssumeRolePolicy", parameters=parameters)
+        return AwsCall(service="iam", operation="UpdateAssumeRolePolicy", parameters=parameters)
 
     return manual(
         Action.CLOSE_TRUST,
@@ -210,14 +210,14 @@ def close_trust(role: IamPrincipal, tie: Tie) -> Step:
         why="It is the role by which the origin came in.",
         hits="whoever else enters by the statement that is taken out",
         calls=(
-            Call(service="iam", operation="GetRole", parameters=of),
+            AwsCall(service="iam", operation="GetRole", parameters=of),
             update("<AssumeRolePolicyDocument without the origin's provider or account>"),
         ),
         caveats=(
             "Keep what GetRole answered: it is the undo.",
             "Sessions that are held go on: revoke the role's sessions after it.",
         ),
-        look=(Call(service="iam", operation="GetRole", parameters=of),),
+        look=(AwsCall(service="iam", operation="GetRole", parameters=of),),
         expect="the trust policy does not name the provider or account; AssumeRole is denied",
         undo="put the trust policy back that GetRole answered",
         back=(update("<AssumeRolePolicyDocument as it was>"),),
@@ -249,7 +249,7 @@ def root(account_id: str, tie: Tie, *, management: bool, partition: str = "aws")
             "Where the email address is lost too, AWS Support has to help.",
         ),
         expect="GetAccountSummary answers AccountAccessKeysPresent 0 and AccountMFAEnabled 1",
-        look=(Call(service="iam", operation="GetAccountSummary"),),
+        look=(AwsCall(service="iam", operation="GetAccountSummary"),),
         undo="none: old password and keys are lost",
         exact=False,
         references=(
@@ -300,9 +300,9 @@ def _delete_root_credentials(target: str, account_id: str, tie: Tie, partition: 
         tie,
         hits="whoever else knows this root user's password or keys",
         calls=(
-            Call(service="sts", operation="AssumeRoot", parameters=delete),
-            Call(service="iam", operation="DeleteLoginProfile"),
-            Call(
+            AwsCall(service="sts", operation="AssumeRoot", parameters=delete),
+            AwsCall(service="iam", operation="DeleteLoginProfile"),
+            AwsCall(
                 service="iam",
                 operation="DeleteAccessKey",
                 parameters={"AccessKeyId": "<each of ListAccessKeys>"},
@@ -331,7 +331,7 @@ def assumed_root(account_id: str, tie: Tie, partition: str = "aws") -> Step:
         account_id,
         tie,
         hits="nobody else; switched off, nobody in the organization can use AssumeRoot",
-        calls=(Call(service="iam", operation="DisableOrganizationsRootSessions"),),
+        calls=(AwsCall(service="iam", operation="DisableOrganizationsRootSessions"),),
         caveats=(
             (
                 "A session of AssumeRoot lasts 15 minutes at most and cannot be revoked: the steps "
@@ -344,6 +344,6 @@ def assumed_root(account_id: str, tie: Tie, partition: str = "aws") -> Step:
         ),
         expect="no event of root in this account 15 minutes after the last AssumeRoot",
         undo="switch AssumeRoot on again",
-        back=(Call(service="iam", operation="EnableOrganizationsRootSessions"),),
+        back=(AwsCall(service="iam", operation="EnableOrganizationsRootSessions"),),
         references=(ROOT_TASK, "AWS STS API Reference, AssumeRoot"),
     )

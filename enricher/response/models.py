@@ -176,15 +176,25 @@ class Use(Answer):
 
 
 class Alert(Answer):
-    """An alert on events of the same origin; none are written yet."""
+    """An alert on events of the same origin, short; `/v1/alerts/{alert_id}` gives it whole."""
 
     id: str
     """Its id."""
-    rule: str
+    rule_id: str
     """The rule that found it."""
-    severity: str
+    rule: str = Field(examples=["Denied calls in many accounts by one origin"])
+    """What that rule is about."""
+    severity: str = Field(examples=["high"])
     """How bad it is."""
+    status: str = Field(examples=["open"])
+    """`open`, `acknowledged` or `closed`."""
     at: datetime
     """When it was raised."""
+    first: datetime
+    """Time of its first event."""
+    last: datetime
+    """Time of its last event."""
+    events: int
+    """How many events it has."""
     event_ids: tuple[str, ...]
-    """The events it is about."""
+    """The newest of them."""

@@ -132,7 +132,7 @@ def active_origins(selection: Selection, most: int, reading: EventReading) -> Or
         sample=WHO,
         within={
             **USE,
-            "sessions": Group(by="enriched.session.root_id", size=1_000),
+            "sessions": Group(by="enriched.session.root_id", size=200),
             "acted_as": Group(by="userIdentity.arn", size=20),
         },
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from enricher.identity.model import Kind
 from enricher.response.manualsteps import manual
-from enricher.response.plans import Action, Call
+from enricher.response.plans import Action, AwsCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,8 +27,8 @@ def instance(origin: OriginSeen, tie: Tie) -> list[Step]:
     return [_quarantine(of, origin, tie), _detach_profile(of, origin, tie)]
 
 
-def _ec2(operation: str, parameters: Mapping[str, object]) -> Call:
-    return Call(service="ec2", operation=operation, parameters=dict(parameters))
+def _ec2(operation: str, parameters: Mapping[str, object]) -> AwsCall:
+    return AwsCall(service="ec2", operation=operation, parameters=dict(parameters))
 
 
 def _quarantine(of: str, origin: OriginSeen, tie: Tie) -> Step:
@@ -97,8 +97,8 @@ def function(origin: OriginSeen, tie: Tie) -> list[Step]:
     name = (origin.id or "").rpartition(":")[2] or "<function name>"
     of = {"FunctionName": name}
 
-    def call(operation: str, **more: int) -> Call:
-        return Call(service="lambda", operation=operation, parameters={**of, **more})
+    def call(operation: str, **more: int) -> AwsCall:
+        return AwsCall(service="lambda", operation=operation, parameters={**of, **more})
 
     return [
         manual(
@@ -140,7 +140,7 @@ def workload(origin: OriginSeen, tie: Tie) -> list[Step]:
             origin.account_id,
             tie,
             hits="what the task or pod serves",
-            calls=(Call(service="ecs", operation="StopTask", parameters=stop),),
+            calls=(AwsCall(service="ecs", operation="StopTask", parameters=stop),),
             caveats=(
                 _TIMES.format("Amazon ECS, or EKS for a pod,"),
                 (
@@ -189,8 +189,8 @@ def certificate(origin: OriginSeen, tie: Tie) -> list[Step]:
     anchor = {"trustAnchorId": "<trust anchor id>"}
     crl = {"name": "containment", "crlData": "<revocation list>", "trustAnchorArn": "<its ARN>"}
 
-    def call(operation: str, parameters: Mapping[str, object]) -> Call:
-        return Call(service="rolesanywhere", operation=operation, parameters=dict(parameters))
+    def call(operation: str, parameters: Mapping[str, object]) -> AwsCall:
+        return AwsCall(service="rolesanywhere", operation=operation, parameters=dict(parameters))
 
     return [
         manual(
@@ -221,8 +221,8 @@ def cognito(origin: OriginSeen, tie: Tie) -> list[Step]:
     """Disable a user behind an identity of Cognito."""
     of = {"UserPoolId": "<user pool>", "Username": "<user>"}
 
-    def call(operation: str) -> Call:
-        return Call(service="cognito-idp", operation=operation, parameters=of)
+    def call(operation: str) -> AwsCall:
+        return AwsCall(service="cognito-idp", operation=operation, parameters=of)
 
     return [
         manual(

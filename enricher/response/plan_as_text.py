@@ -9,7 +9,7 @@ from enricher.cloudtrail.plain import plain
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from enricher.response.plans import AlsoHits, Call, Plan, Step
+    from enricher.response.plans import AlsoHits, AwsCall, Plan, Step
 
 
 def as_text(plan: Plan) -> str:
@@ -48,5 +48,5 @@ def _hits(hits: AlsoHits) -> str:
     return f"{hits.what}; {hits.origins} other origins{names}"
 
 
-def _commands(calls: tuple[Call, ...]) -> Iterator[str]:
+def _commands(calls: tuple[AwsCall, ...]) -> Iterator[str]:
     return (f"     {call.command}" for call in calls)

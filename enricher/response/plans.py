@@ -50,7 +50,7 @@ class Action(StrEnum):
     FIND_ORIGIN = "find-origin"
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class AwsCall(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One call of an AWS API.
 
     Attributes:
@@ -107,10 +107,15 @@ class AlsoHits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How to see that a step holds."""
+    """How to see that a step holds.
+
+    Attributes:
+        expect: What is so then, in words.
+        calls: What to call to see it.
+    """
 
     expect: str
-    calls: tuple[Call, ...] = ()
+    calls: tuple[AwsCall, ...] = ()
 
 
 class Undo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -118,11 +123,12 @@ class Undo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         what: In words.
+        calls: What to call; none where people do it.
         exact: Everything is as it was before; otherwise something cannot be restored.
     """
 
     what: str
-    calls: tuple[Call, ...] = ()
+    calls: tuple[AwsCall, ...] = ()
     exact: bool = True
 
 
@@ -131,14 +137,20 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         id: Says action and target; the same in every plan.
+        action: What it does.
         manual: People do it; nothing is called.
         optional: Done only where somebody asks for it by its id.
         target: ARN, or what stands for one.
         account_id: Where it is done; None where that is not one of AWS's accounts.
+        calls: What is called, in this order; of a step of people, what they may call.
         policy: The policy document that the calls carry, for people to read.
         why: What it is for.
         evidence: Event ids that tie the target to the subject.
         confidence: How sure that tie is: exact, strong, moderate, weak or none.
+        also_hits: Its blast radius.
+        caveats: What it does not reach, and what to mind.
+        verification: How to see that it holds.
+        undo: How to take it back.
         references: Documents of AWS by title.
     """
 
@@ -153,7 +165,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     undo: Undo
     manual: bool = False
     optional: bool = False
-    calls: tuple[Call, ...] = ()
+    calls: tuple[AwsCall, ...] = ()
     policy: dict[str, Any] | None = None
     evidence: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
@@ -188,7 +200,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def in_region(step: Step, region: str | None) -> Step:
     """Give a step whose calls, and those that look and take back, are made in a region."""
 
-    def there(calls: tuple[Call, ...]) -> tuple[Call, ...]:
+    def there(calls: tuple[AwsCall, ...]) -> tuple[AwsCall, ...]:
         return tuple(msgspec.structs.replace(call, region=region) for call in calls)
 
     return msgspec.structs.replace(

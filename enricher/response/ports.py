@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from enricher.response.models import Alert
+
 Source = Mapping[str, Any]
 
 
@@ -158,6 +160,16 @@ class Tally:
     total: int
     complete: bool
     groups: Mapping[str, Buckets]
+
+
+class AlertReading(Protocol):
+    """Alerts, asked for by who is behind them."""
+
+    def of_origin(
+        self, origin_id: str, start: datetime | None, end: datetime | None, most: int
+    ) -> tuple[Alert, ...]:
+        """Give the newest alerts with events of an origin in a time; suppressed ones too."""
+        ...
 
 
 class EventReading(Protocol):

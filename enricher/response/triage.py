@@ -1,11 +1,12 @@
 """From anything suspicious to everything about it, in one answer.
 
 The credential, its origin and chain, the tree of sessions, what was done and refused there, what
-else the same origin did, and who else came from the same address.
+else the same origin did, who else came from the same address, and what would contain it.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -14,11 +15,13 @@ from pydantic import AwareDatetime, Field, IPvAnyAddress, model_validator
 
 from enricher.response.denials import AccessDenied, access_denied
 from enricher.response.errors import NotIndexedError
+from enricher.response.exposure import Subject, SubjectKind
 from enricher.response.guardduty import Finding
 from enricher.response.lineage import CredentialLineage, credential_lineage
 from enricher.response.models import Alert, Answer, Origin
 from enricher.response.origins import ActiveOrigin, active_origins
 from enricher.response.ports import Group, Selection
+from enricher.response.runs import PlanAnswer
 from enricher.response.selecting import (
     ADDRESS,
     KEY,
@@ -39,10 +42,13 @@ if TYPE_CHECKING:
     from typing import Self
 
     from enricher.response.origins import Origins
-    from enricher.response.ports import EventReading
+    from enricher.response.planning import Planning
+    from enricher.response.plans import Plan
+    from enricher.response.ports import AlertReading, EventReading
     from enricher.response.sessions import Sessions
 
-_SESSIONS, _ORIGINS, _ROOTS, _ADDRESSES = 20, 20, 5, 20
+_SESSIONS, _ORIGINS, _ROOTS, _ADDRESSES, _ALERTS = 20, 20, 5, 20, 50
+_AT_ONCE = 4
 _AROUND = timedelta(days=1)  # before the first and after the last of what is asked for
 _OF_A_FINDING = timedelta(hours=1)  # GuardDuty's times are of the finding, not of each event
 
@@ -58,6 +64,8 @@ class Question(Answer):
     """An access key id."""
     principal: PrincipalName | None = None
     """A principal, as origin or as caller."""
+    session_id: str | None = Field(None, pattern="^[0-9a-f]{32}$")
+    """A session: `enriched.session.id` of its events."""
     ip: IPvAnyAddress | None = Field(None, examples=["203.0.113.20"])
     """An address; it needs a start and an end."""
     start: AwareDatetime | None = None
@@ -67,8 +75,11 @@ class Question(Answer):
 
     @model_validator(mode="after")
     def _names_something(self) -> Self:
-        if not (self.event_id or self.access_key_id or self.principal or self.ip):
-            raise ValueError("name an event_id, an access_key_id, a principal or an ip")
+        names = (self.event_id, self.access_key_id, self.principal, self.session_id, self.ip)
+        if not any(names):
+            raise ValueError(
+                "name an event_id, an access_key_id, a principal, a session_id or an ip"
+            )
         if self.ip and not (self.start and self.end):
             raise ValueError("an address is shared and passed on: say from when to when")
         return self
@@ -102,7 +113,10 @@ class Triage(Answer):
     same_address: tuple[ActiveOrigin, ...]
     """Others who came from the same public addresses in that time; that proves nothing."""
     alerts: tuple[Alert, ...]
-    """Alerts on the same origin in that time; empty as long as none are written."""
+    """Alerts on the same origin in that time, newest first."""
+    containment: PlanAnswer | None
+    """What would contain the session, or the origin of several; nothing is kept of this plan.
+    Absent where it is nobody's alone: make a plan for each origin or session."""
     complete: bool
     """Whether everything was counted and given."""
 
@@ -123,17 +137,17 @@ class _Case:
     end: datetime | None
 
 
-def triage(question: Question, reading: EventReading) -> Triage:
+def triage(question: Question, planning: Planning, alerts: AlertReading) -> Triage:
     """Answer everything about something suspicious.
 
     Raises:
         NotIndexedError: If nothing fits.
         QuestionError: If the time range ends before it begins.
     """
-    return _answer([_selection(question)], question, None, reading)
+    return _answer([_selection(question)], question, None, planning, alerts)
 
 
-def triage_finding(finding: Finding, reading: EventReading) -> Triage:
+def triage_finding(finding: Finding, planning: Planning, alerts: AlertReading) -> Triage:
     """Answer everything about a GuardDuty finding.
 
     Key ids recur: the credential is the one of that principal at that time. Where that is not
@@ -142,6 +156,22 @@ def triage_finding(finding: Finding, reading: EventReading) -> Triage:
     Raises:
         NotIndexedError: If neither the key nor the principal is in the index.
     """
+    return _answer(_wanted(finding), _about(finding), finding, planning, alerts)
+
+
+def involved(asked: Question | Finding, reading: EventReading) -> Selection:
+    """Give the events that an answer is about: everything in the sessions that were asked for.
+
+    Raises:
+        NotIndexedError: If nothing fits.
+        QuestionError: If the time range ends before it begins.
+    """
+    if isinstance(asked, Finding):
+        return _case(_wanted(asked), _about(asked), reading).involved
+    return _case([_selection(asked)], asked, reading).involved
+
+
+def _wanted(finding: Finding) -> list[Selection]:
     start = shifted(finding.first_seen, -_OF_A_FINDING) if finding.first_seen else None
     end = shifted(finding.last_seen, _OF_A_FINDING) if finding.last_seen else None
     key, principal = Selection(), Selection()
@@ -151,11 +181,14 @@ def triage_finding(finding: Finding, reading: EventReading) -> Triage:
         principal = principal.where(_PRINCIPAL_ID, finding.principal_id)
     both = Selection(every=(*key.every, *principal.every))
     wanted = [within(both, start, end), both, key, within(principal, start, end)]
-    question = Question(
+    return [one for one in wanted if one.every]
+
+
+def _about(finding: Finding) -> Question:
+    return Question(
         access_key_id=finding.access_key_id,
         principal=PrincipalName(id=finding.principal_id) if finding.principal_id else None,
     )
-    return _answer([one for one in wanted if one.every], question, finding, reading)
 
 
 _PRINCIPAL_ID = "userIdentity.principalId"
@@ -169,6 +202,8 @@ def _selection(question: Question) -> Selection:
         parts.append(Selection().where(KEY, question.access_key_id))
     if question.principal:
         parts.append(by_principal(question.principal))
+    if question.session_id:
+        parts.append(Selection().where(SESSION, question.session_id))
     if question.ip:
         parts.append(by_address(question.ip))
     every = tuple(group for one in parts for group in one.every)
@@ -179,27 +214,39 @@ def _answer(
     wanted: Sequence[Selection],
     question: Question,
     finding: Finding | None,
-    reading: EventReading,
+    planning: Planning,
+    alerts: AlertReading,
 ) -> Triage:
+    reading = planning.reading
     case = _case(wanted, question, reading)
     origins = active_origins(case.focus, _ORIGINS, reading)
     only = _only(origins)
-    trees = tuple(_trees(case.found, reading))
-    summary = summarize(case.involved, reading)
+    # None of these waits for another; one after the other they would take three times as long.
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="triage") as pool:
+        plan = pool.submit(_containment, only, case, planning)
+        whole = pool.submit(summarize, case.involved, reading)
+        credential = pool.submit(_credential, question, reading)
+        grown = pool.submit(lambda: tuple(_trees(case.found, reading)))
+        elsewhere = pool.submit(_elsewhere, only, case, reading)
+        same_address = pool.submit(_same_address, only, case, reading)
+        denials = pool.submit(access_denied, case.involved, reading)
+        related = pool.submit(_alerts, only, case, alerts)
+    trees, summary = grown.result(), whole.result()
     return Triage(
         finding=finding,
         origin=only,
         origins=origins.origins,
-        credential=_credential(question, reading),
+        credential=credential.result(),
         sessions=case.found.sessions,
         trees=trees,
         summary=summary,
-        denials=access_denied(case.involved, reading),
+        denials=denials.result(),
         window_start=case.start,
         window_end=case.end,
-        elsewhere=_elsewhere(only, case, reading),
-        same_address=_same_address(only, case, reading),
-        alerts=(),
+        elsewhere=elsewhere.result(),
+        same_address=same_address.result(),
+        alerts=related.result(),
+        containment=plan.result(),
         complete=all(
             (case.found.complete, origins.complete, summary.complete, *(t.complete for t in trees))
         ),
@@ -259,6 +306,21 @@ def _elsewhere(only: Origin | None, case: _Case, reading: EventReading) -> tuple
     same = within(Selection().where(ORIGIN, only.id), case.start, case.end)
     seen = [one.session_id for one in case.found.sessions]
     return sessions(same.without(SESSION, *seen) if seen else same, _SESSIONS, reading).sessions
+
+
+def _containment(only: Origin | None, case: _Case, planning: Planning) -> Plan | None:
+    """Plan for the one session that it is, or for the one origin of several."""
+    if len(case.found.sessions) == 1:
+        return planning.plan(Subject(SubjectKind.SESSION, case.found.sessions[0].session_id))
+    if only is not None and only.id is not None:
+        return planning.plan(Subject(SubjectKind.ORIGIN, only.id))
+    return None
+
+
+def _alerts(only: Origin | None, case: _Case, alerts: AlertReading) -> tuple[Alert, ...]:
+    if only is None or only.id is None:
+        return ()
+    return alerts.of_origin(only.id, case.start, case.end, _ALERTS)
 
 
 def _same_address(

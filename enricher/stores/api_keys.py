@@ -120,6 +120,11 @@ class FileApiKeys:
         same = hmac.compare_digest(kept.sha256 if kept else _OF_NOBODY, _hash(key))
         return kept if kept and same and kept.valid(_now()) else None
 
+    def valid(self, key_id: str) -> ApiKey | None:
+        """Give the key of that id, if it opens anything still."""
+        kept = self._keys().get(key_id)
+        return kept if kept and kept.valid(_now()) else None
+
     def _keys(self) -> dict[str, ApiKey]:
         try:
             found = self._path.stat()

@@ -23,6 +23,7 @@ from enricher.errors import ConfigurationError, LogFileError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import timedelta
 
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 60  # more than a long poll takes
@@ -76,19 +77,23 @@ class AwsAccess:
         endpoint_url: Another address than AWS's own; None for AWS.
         region: None for the one of the ordinary configuration.
         max_attempts: Tries of one request, the first included.
+        timeout: How long connecting, and waiting for an answer, may take; None for what suits
+            long polls and large objects.
     """
 
     endpoint_url: str | None = None
     region: str | None = None
     max_attempts: int = 5
+    timeout: timedelta | None = None
 
 
 def configuration(access: AwsAccess) -> Config:
     """Give the client's configuration."""
     own_server = access.endpoint_url is not None
+    seconds = access.timeout.total_seconds() if access.timeout else None
     return Config(
-        connect_timeout=_CONNECT_SECONDS,
-        read_timeout=_READ_SECONDS,
+        connect_timeout=seconds or _CONNECT_SECONDS,
+        read_timeout=seconds or _READ_SECONDS,
         retries={"mode": "standard", "total_max_attempts": access.max_attempts},
         # Servers other than AWS's rarely have a name for each bucket.
         s3={"addressing_style": "path" if own_server else "auto"},

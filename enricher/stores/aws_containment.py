@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
-    from enricher.response.plans import Call, Step
+    from enricher.response.plans import AwsCall, Step
     from enricher.stores.aws import AwsAccess
 
 _SESSION_NAME = "enricher-containment"
@@ -145,7 +145,7 @@ class AwsResponder:
                 return _found(FoundState.OPEN, attached=True)
         return _found(FoundState.HOLDS)
 
-    def _pages(self, step: Step, call: Call) -> Iterator[dict[str, Any]]:
+    def _pages(self, step: Step, call: AwsCall) -> Iterator[dict[str, Any]]:
         paginator = self._client(step).get_paginator(xform_name(call.operation))
         try:
             with _refusals(call.service, call.operation):
@@ -153,7 +153,7 @@ class AwsResponder:
         except RefusedError as err:
             raise (RefusedError(_TARGET_MISSING) if err.reason.endswith(_MISSING) else err) from err
 
-    def _answer(self, step: Step, call: Call) -> dict[str, Any] | None:
+    def _answer(self, step: Step, call: AwsCall) -> dict[str, Any] | None:
         """Ask for something that may not be there."""
         client = self._client(step)
         try:
@@ -185,7 +185,7 @@ class AwsResponder:
 
     # --- calls ------------------------------------------------------------------------------------
 
-    def _do(self, step: Step, call: Call, allowed: Mapping[Action, str]) -> None:
+    def _do(self, step: Step, call: AwsCall, allowed: Mapping[Action, str]) -> None:
         pattern = allowed.get(step.action, "")
         if call.service != "iam" or call.operation != pattern.format(_noun(step)):
             raise RefusedError("call-not-allowed")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from enricher.stores.connections import Access
 
-INVESTIGATE = "http://127.0.0.1:8000/investigate"  # what the file has, as an address to replace
+INVESTIGATE = "http://127.0.0.1:8480/investigate"  # what the file has, as an address to replace
 _IMPORT = "/api/saved_objects/_import?overwrite=true"
 _FILE = "enricher.ndjson"  # the API refuses other endings
 _MOST_FAULTS = 5

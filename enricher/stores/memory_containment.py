@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from enricher.cloudtrail import codec
+from enricher.response.containmentports import KeptPlan
 from enricher.response.plans import plan_of
 
 if TYPE_CHECKING:
@@ -20,17 +21,24 @@ class MemoryContainment:
 
     def __init__(self) -> None:
         self.plans: dict[str, bytes] = {}
+        self.listed: dict[str, KeptPlan] = {}
         self.kept: dict[tuple[str, str], StepState] = {}
         self.noted: list[Noted] = []
 
-    def keep(self, plan: Plan, actor: str, at: datetime) -> None:  # noqa: ARG002 - the port's
+    def keep(self, plan: Plan, actor: str, at: datetime) -> None:
         """Keep a plan."""
         self.plans.setdefault(plan.id, codec.dumps(plan.document()))
+        kept = KeptPlan(id=plan.id, subject=plan.subject, actor=actor, at=at)
+        self.listed.setdefault(plan.id, kept)
 
     def plan(self, plan_id: str) -> Plan | None:
         """Give a plan."""
         text = self.plans.get(plan_id)
         return plan_of(codec.loads(text)) if text is not None else None
+
+    def newest(self, most: int) -> list[KeptPlan]:
+        """Give the newest plans."""
+        return sorted(self.listed.values(), key=lambda one: one.at, reverse=True)[:most]
 
     def states(self, plan: Plan) -> dict[str, StepState]:
         """Give what was done of a plan, by step id."""

@@ -18,7 +18,7 @@ from opensearchpy.exceptions import ConnectionError as ClientConnectionError
 
 from enricher.errors import ConfigurationError, UnavailableError
 from enricher.stores.connections import tls_fault
-from enricher.stores.patience import OVERLOADED, TRIES, pause_before
+from enricher.stores.patience import OVERLOADED, TRIES, nobody, pause_before
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -78,6 +78,33 @@ def mget(client: OpenSearch, wanted: Sequence[Mapping[str, str]]) -> list[dict[s
     return [one for one in answer["docs"] if one.get("found")]
 
 
+def put(
+    client: OpenSearch,
+    lines: bytes,
+    what: str,
+    on_repetition: Callable[[], None] = nobody,
+) -> None:
+    """Write entries that replace themselves, all of them, with pauses while the cluster cannot.
+
+    Args:
+        client: The client.
+        lines: The body of one bulk request.
+        what: What is written, for the error.
+        on_repetition: Called before each repetition.
+
+    Raises:
+        UnavailableError: If it does not take them all.
+    """
+    for attempt in range(TRIES):
+        pause_before(attempt, on_repetition)
+        items = [one for item in bulk(client, lines) for one in item.values()]
+        for item in items:
+            check_not_blocked(item)
+        if all(item["status"] in (OK, CREATED) for item in items):
+            return
+    raise UnavailableError(f"OpenSearch does not take {what}")
+
+
 def parts(entries: Sequence[bytes], limit: int) -> Iterator[list[int]]:
     """Cut entries into requests of bounded size; an entry beyond the bound goes alone.
 
@@ -116,14 +143,14 @@ def patiently(call: Callable[[], _Answer]) -> _Answer:
     return call()
 
 
-def walk(  # noqa: PLR0913 - what, where, in which order, from where, in which steps
+def walk(
     client: OpenSearch,
     index: str,
     query: Mapping[str, Any],
     sort: Sequence[Mapping[str, Any]],
     *,
     size: int,
-    after: list[Any] | None = None,
+    **more: object,
 ) -> Iterator[list[dict[str, Any]]]:
     """Give the hits of a query in pages, all from one point in time, none twice.
 
@@ -135,7 +162,7 @@ def walk(  # noqa: PLR0913 - what, where, in which order, from where, in which s
         query: Which documents.
         sort: A total order, e.g. by time and ``AS_STORED``; with ``after``, one that lasts.
         size: Hits of a page.
-        after: The sort values of the hit to begin behind.
+        more: More of the request, e.g. ``search_after`` or ``_source``.
     """
     with translated():
         if not client.indices.exists(index=index, params={"allow_no_indices": "false"}):
@@ -155,9 +182,8 @@ def walk(  # noqa: PLR0913 - what, where, in which order, from where, in which s
         "sort": list(sort),
         "seq_no_primary_term": True,
         "track_total_hits": False,
+        **more,
     }
-    if after is not None:
-        body["search_after"] = after
     try:
         while True:
             hits = patiently(lambda: _page_of_any_version(client, body))

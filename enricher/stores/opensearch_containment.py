@@ -12,11 +12,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from enricher.cloudtrail import codec
-from enricher.cloudtrail.times import format_time
+from enricher.cloudtrail.times import format_time, parse_time
 from enricher.errors import UnavailableError
-from enricher.response.containmentports import StepState
+from enricher.response.containmentports import KeptPlan, StepState
 from enricher.response.plans import plan_of
-from enricher.stores.opensearch_client import CONFLICT, CREATED, OK, bulk, check_not_blocked, mget
+from enricher.stores.opensearch_client import (
+    CONFLICT,
+    CREATED,
+    OK,
+    bulk,
+    check_not_blocked,
+    mget,
+    translated,
+)
 from enricher.stores.opensearch_ledger import AUDIT
 from enricher.stores.patience import TRIES, pause_before
 
@@ -55,6 +63,19 @@ class OpenSearchContainment:
         found = self._read([_plan_id(plan_id)])
         plan = plan_of(found[0]["_source"]["plan"]) if found else None
         return plan if plan is not None and plan.id == plan_id else None
+
+    def newest(self, most: int) -> list[KeptPlan]:
+        """Give the newest plans, newest first."""
+        body = {
+            "size": most,
+            "query": {"term": {"what": PLAN}},
+            "sort": [{"at": "desc"}],
+            "_source": ["plan_id", "subject", "actor", "at"],
+        }
+        with translated():
+            answer = self._client.search(index=AUDIT, body=body)
+        found = (hit["_source"] for hit in answer["hits"]["hits"])
+        return [kept for one in found if (kept := _kept(one))]
 
     def states(self, plan: Plan) -> dict[str, StepState]:
         """Give what was done of a plan, by step id."""
@@ -145,6 +166,13 @@ def _entry(plan_id: str, state: StepState) -> dict[str, Any]:
         "status": state.progress.value,
         "state": msgspec.to_builtins(state),
     }
+
+
+def _kept(source: Mapping[str, Any]) -> KeptPlan | None:
+    at = parse_time(source["at"])
+    if at is None:
+        return None
+    return KeptPlan(id=source["plan_id"], subject=source["subject"], actor=source["actor"], at=at)
 
 
 def _state(hit: Mapping[str, Any]) -> StepState:

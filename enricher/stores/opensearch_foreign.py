@@ -101,7 +101,8 @@ class OpenSearchForeignIndex:
         """Give the documents of a span in order of time and id; those without a time last."""
         sort = ({span.field: "asc"}, {"_id": "asc"})
         query = _within(span)
-        steps = walk(self._client, self._pattern, query, sort, size=size, after=after)
+        more = {} if after is None else {"search_after": after}
+        steps = walk(self._client, self._pattern, query, sort, size=size, **more)
         try:
             for hits in steps:
                 yield Page([stored(hit) for hit in hits], hits[-1]["sort"])

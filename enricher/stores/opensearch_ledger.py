@@ -9,18 +9,14 @@ from opensearchpy.exceptions import NotFoundError
 
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time, parse_time
-from enricher.errors import ConfigurationError, UnavailableError
+from enricher.errors import ConfigurationError
 from enricher.pipeline.ledger import FileStatus
 from enricher.stores.opensearch_client import (
-    CREATED,
-    OK,
-    bulk,
-    check_not_blocked,
     parts,
+    put,
     translated,
 )
 from enricher.stores.opensearch_digests import FILES, OpenSearchDigests, ledger_id
-from enricher.stores.patience import TRIES, pause_before
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -84,17 +80,8 @@ class OpenSearchLedger(OpenSearchDigests):
             for verb, action, fields in entries
         ]
         for part in parts(lines, self._bulk_bytes):
-            self._put_part(b"".join(lines[number] for number in part))
-
-    def _put_part(self, lines: bytes) -> None:
-        for attempt in range(TRIES):
-            pause_before(attempt, self.on_repetition)
-            items = [one for item in bulk(self._client, lines) for one in item.values()]
-            for item in items:
-                check_not_blocked(item)
-            if all(item["status"] in (OK, CREATED) for item in items):
-                return
-        raise UnavailableError("OpenSearch does not take what is to be kept for the record")
+            body = b"".join(lines[number] for number in part)
+            put(self._client, body, "what is to be kept for the record", self.on_repetition)
 
     def quarantine_entries(
         self, filters: Mapping[str, str], most: int

@@ -12,6 +12,7 @@ from celery import Celery
 from kombu import Queue
 from kombu.exceptions import OperationalError
 
+from enricher.alerts.deliver import Kind
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time, parse_time
 from enricher.errors import UnavailableError
@@ -23,13 +24,25 @@ INGEST_TASK = "enricher.ingest_log_files"
 ENRICH_TASK = "enricher.enrich_again"
 ENRICH_FILE_TASK = "enricher.enrich_file"
 RECONCILE_TASK = "enricher.reconcile"
+EVALUATE_TASK = "enricher.evaluate_rules"
+DISPATCH_TASK = "enricher.dispatch_alerts"
+# One name for each kind of target, so that logs and metrics tell them apart.
+DELIVER_TASKS = {
+    Kind.WEBHOOK: "enricher.deliver_to_webhook",
+    Kind.SNS: "enricher.deliver_to_sns",
+    Kind.EVENTBRIDGE: "enricher.deliver_to_eventbridge",
+}
 INGEST_QUEUE = "enricher.ingest"
 ENRICH_QUEUE = "enricher.enrich"
+ALERTS_QUEUE = "enricher.alerts"
+DELIVERY_QUEUE = "enricher.deliver"
+QUEUES = (INGEST_QUEUE, ENRICH_QUEUE, ALERTS_QUEUE, DELIVERY_QUEUE)
 _IN_HAND = "unacked"  # where kombu keeps messages until they are acknowledged
 _QUEUED_AT = "queued_at"  # a header of ours: Celery's messages don't say when they were sent
 _KEYS_PER_TASK = 500
 _ORPHANS_PING = timedelta(seconds=2)
 _GRACE = timedelta(seconds=10)
+_DELIVERY_EXPIRES = timedelta(seconds=30)
 _ATTEMPTS_KEPT = timedelta(days=1)
 
 
@@ -38,9 +51,18 @@ def make_celery(
     *,
     time_limit: timedelta,
     reconcile_every: timedelta = timedelta(minutes=5),
+    evaluate_every: timedelta | None = None,
     tls: Mapping[str, Any] | None = None,
 ) -> Celery:
-    """Make the Celery application that workers, senders and the scheduler share."""
+    """Make the Celery application that workers, senders and the scheduler share.
+
+    Args:
+        redis_url: The broker.
+        time_limit: How long one task may take.
+        reconcile_every: How often the scheduler asks for what was forgotten.
+        evaluate_every: How often it asks for alert rules to be evaluated; None for never.
+        tls: How the broker is reached over TLS.
+    """
     app = Celery("enricher", broker=redis_url, broker_use_ssl=tls)
     app.conf.update(
         # A worker that dies in the middle of a task gives it back: documents are written with
@@ -66,21 +88,39 @@ def make_celery(
         task_ignore_result=True,
         task_serializer="json",
         accept_content=["json"],
-        task_queues=[Queue(INGEST_QUEUE), Queue(ENRICH_QUEUE)],
+        task_queues=[Queue(name) for name in QUEUES],
         task_default_queue=INGEST_QUEUE,
         task_routes={
-            name: {"queue": ENRICH_QUEUE}
-            for name in (ENRICH_TASK, ENRICH_FILE_TASK, RECONCILE_TASK)
+            **{
+                name: {"queue": ENRICH_QUEUE}
+                for name in (ENRICH_TASK, ENRICH_FILE_TASK, RECONCILE_TASK)
+            },
+            # Apart, so that alerts do not wait behind a thousand log files.
+            **{name: {"queue": ALERTS_QUEUE} for name in (EVALUATE_TASK, DISPATCH_TASK)},
+            # Apart again, so that rules do not wait behind targets that do not answer.
+            **{name: {"queue": DELIVERY_QUEUE} for name in DELIVER_TASKS.values()},
         },
-        beat_schedule={
-            "reconcile": {"task": RECONCILE_TASK, "schedule": reconcile_every.total_seconds()},
-        },
+        beat_schedule=_schedule(reconcile_every, evaluate_every),
         broker_connection_retry_on_startup=True,
         # Log lines are ours, in one format; Celery would put its own handlers in front.
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
     )
     return app
+
+
+def _schedule(reconcile: timedelta, evaluate: timedelta | None) -> dict[str, Any]:
+    """Give what the scheduler asks for, and how often."""
+    found: dict[str, Any] = {
+        "reconcile": {"task": RECONCILE_TASK, "schedule": reconcile.total_seconds()}
+    }
+    if evaluate is not None:
+        seconds = evaluate.total_seconds()
+        # One that nobody took before the next is due has nothing to add to it.
+        for name, task in (("evaluate", EVALUATE_TASK), ("dispatch", DISPATCH_TASK)):
+            options = {"expires": seconds}
+            found[name] = {"task": task, "schedule": seconds, "options": options}
+    return found
 
 
 def _is_of_queue(message: bytes | str, queue: str) -> bool:
@@ -163,6 +203,18 @@ class CeleryTaskQueue:
         """Ask for what was written raw of a log file to be enriched."""
         self._send(ENRICH_FILE_TASK, [location])
 
+    def dispatch(self) -> None:
+        """Ask for everything to be told that is due."""
+        self._send(DISPATCH_TASK, [])
+
+    def deliver(self, kind: Kind, alert_id: str, target: str) -> None:
+        """Ask for a target to be told of an alert.
+
+        An attempt that nobody takes soon is forgotten: whoever looks next asks for it again.
+        """
+        expires = _DELIVERY_EXPIRES.total_seconds()
+        self._send(DELIVER_TASKS[kind], [alert_id, target], expires=expires)
+
     def depth(self) -> int:
         """Give how many tasks wait or are in hand."""
         return self.load().total
@@ -182,13 +234,13 @@ class CeleryTaskQueue:
         """
         with _translated():
             pipeline = self._client.pipeline(transaction=False)
-            pipeline.llen(INGEST_QUEUE)
-            pipeline.llen(ENRICH_QUEUE)
+            for name in QUEUES:
+                pipeline.llen(name)
             pipeline.hlen(_IN_HAND)
             pipeline.lindex(INGEST_QUEUE, -1)  # tasks are taken from this end
-            ingest, enrich, in_hand, oldest = pipeline.execute()
+            *waiting, in_hand, oldest = pipeline.execute()
         return QueueLoad(
-            waiting={INGEST_QUEUE: int(ingest), ENRICH_QUEUE: int(enrich)},
+            waiting={name: int(count) for name, count in zip(QUEUES, waiting, strict=True)},
             in_hand=int(in_hand),
             oldest_file_at=_queued_at(oldest),
         )
@@ -213,10 +265,11 @@ class CeleryTaskQueue:
                 channel.qos.restore_by_tag(tag)
         return len(tags)
 
-    def _send(self, task: str, args: list[object]) -> None:
+    def _send(self, task: str, args: list[object], expires: float | None = None) -> None:
         try:
             queued_at = format_time(datetime.now(tz=UTC))
-            self._app.send_task(task, args=args, headers={_QUEUED_AT: queued_at})
+            headers = {_QUEUED_AT: queued_at}
+            self._app.send_task(task, args=args, headers=headers, expires=expires)
         except OperationalError as err:
             raise UnavailableError("the task queue does not answer") from err
 

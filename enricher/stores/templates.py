@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from opensearchpy.exceptions import NotFoundError, RequestError
 
+from enricher.alerts.fields import fields_of
 from enricher.assets import asset
 from enricher.cloudtrail import codec
 from enricher.enrichers.fields import component_template
 from enricher.enrichers.registry import ENVELOPE, ENVELOPE_VERSION
 from enricher.errors import ConfigurationError, SchemaMismatchError
 from enricher.pipeline.documents import EVENTS_PREFIX
+from enricher.stores.opensearch_baseline import BASELINE
 from enricher.stores.opensearch_client import translated
 from enricher.stores.opensearch_digests import FILES
 from enricher.stores.opensearch_ledger import AUDIT, QUARANTINE
+from enricher.stores.opensearch_rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -28,11 +31,12 @@ if TYPE_CHECKING:
 
     from opensearchpy import OpenSearch
 
+    from enricher.alerts.fields import Fields
     from enricher.enrichers.interface import Enricher
     from enricher.pipeline.documents import Period
 
 EVENTS_TEMPLATE = "cloudtrail-events"
-_FROM_THE_START = (FILES, QUARANTINE, AUDIT)
+_FROM_THE_START = (FILES, QUARANTINE, AUDIT, RULES, BASELINE)
 _DIGEST = "digest"
 ENVELOPE_COMPONENT = "cloudtrail-enriched"
 
@@ -65,13 +69,20 @@ def enriched_mapping(mappings: Mappings) -> dict[str, Any]:
 
 
 def joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Join two templates or mappings, level by level; where both say something, the second."""
+    """Give two objects as one; where both have a value, the other's stands."""
     both = {
         name: joined(one[name], other[name])
         for name in one.keys() & other.keys()
         if isinstance(one[name], dict)
     }
     return {**one, **other, **both}
+
+
+def event_fields(mappings: Mappings) -> Fields:
+    """Give the fields that events have, with their types."""
+    events = mappings.templates[EVENTS_TEMPLATE]
+    parts = [mappings.components[name] for name in events["composed_of"]]
+    return fields_of(part["template"]["mappings"] for part in parts)
 
 
 def component_name(enricher: str) -> str:

@@ -11,11 +11,13 @@ import structlog
 from celery import signals, states
 from celery.exceptions import TimeLimitExceeded
 
+from enricher.alerts.deliver import DeliveryReport
+from enricher.alerts.evaluate import EvaluationReport
 from enricher.bootstrap import container
 from enricher.pipeline.ledger import FileReport
 from enricher.pipeline.reenrich import EnrichReport
 from enricher.pipeline.upkeep import UpkeepReport
-from enricher.stores.task_queue import ENRICH_FILE_TASK, ENRICH_TASK, INGEST_TASK
+from enricher.stores.task_queue import DELIVER_TASKS, ENRICH_FILE_TASK, ENRICH_TASK, INGEST_TASK
 from enricher.workers import metrics
 from enricher.workers.logs import OURS, described
 
@@ -119,6 +121,8 @@ def asked(task: str, args: Sequence[Any]) -> dict[str, Any]:
             return {"location": location}
         case (name, [keys]) if name == ENRICH_TASK:
             return {"keys": len(keys)}
+        case (name, [alert_id, target]) if name in DELIVER_TASKS.values():
+            return {"alert_id": alert_id, "target": target}
     return {}
 
 
@@ -137,6 +141,10 @@ def line_of(reports: Sequence[Report]) -> dict[str, Any]:
                 sums.update(seen=report.seen, changed=report.changed)
             case UpkeepReport():
                 sums.update(raw=report.raw, awaited=report.awaited, closed=report.closed)
+            case DeliveryReport():
+                return {"result": report.result.value, "reason": report.reason}
+            case EvaluationReport():
+                sums.update(rules=report.rules, failed=report.failed, alerts=report.written)
     files = [report for report in reports if isinstance(report, FileReport)]
     if len(files) == 1:
         return {"location": files[0].location, **_became(files[0]), **sums}

@@ -102,6 +102,7 @@ class ServerGauges(Collector):
         count, oldest = self._services.index.waiting()
         newest = self._services.index.newest_event(datetime.now(tz=UTC))
         yield _gauge(metrics.PENDING, count)
+        yield _gauge(metrics.UNTOLD, self._services.alerts.untold())
         if oldest is not None:
             yield _gauge(metrics.OLDEST_PENDING, oldest.timestamp())
         if newest is not None:

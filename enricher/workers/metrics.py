@@ -10,29 +10,38 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from enricher.alerts.deliver import DeliveryReport, Kind, Result
+from enricher.alerts.evaluate import EvaluationReport
+from enricher.alerts.telling import Telling
 from enricher.pipeline.ledger import FileReport
 from enricher.pipeline.reenrich import EnrichReport
 from enricher.pipeline.upkeep import UpkeepReport
 from enricher.stores.task_queue import (
+    DELIVER_TASKS,
+    DISPATCH_TASK,
     ENRICH_FILE_TASK,
-    ENRICH_QUEUE,
     ENRICH_TASK,
-    INGEST_QUEUE,
+    EVALUATE_TASK,
     INGEST_TASK,
+    QUEUES,
     RECONCILE_TASK,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Report = FileReport | EnrichReport | UpkeepReport
+Report = FileReport | EnrichReport | UpkeepReport | EvaluationReport | DeliveryReport
 
 REGISTRY = CollectorRegistry()
-TASKS = (INGEST_TASK, ENRICH_TASK, ENRICH_FILE_TASK, RECONCILE_TASK)
+TASKS = (
+    *(INGEST_TASK, ENRICH_TASK, ENRICH_FILE_TASK, RECONCILE_TASK, EVALUATE_TASK, DISPATCH_TASK),
+    *DELIVER_TASKS.values(),
+)
 OUTCOMES = ("done", "retried", "failed")
 STATUSES = ("ingested", "failed", "skipped")
 RESULTS = ("indexed", "duplicate", "quarantined")
 CHANGES = ("raw", "awaited", "closed")
+NOTABLE, COUNTED = "notable", "counted"
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 FILES = Counter(
@@ -69,6 +78,24 @@ RECONCILED = Counter(
     "Events that the periodic search changed: raw ones enriched, evidence that had come unnoticed, "
     "waiting that was closed in vain.",
     ["what"],
+    registry=REGISTRY,
+)
+ALERTS = Counter(
+    "enricher_alerts",
+    "Alerts that were written, by why: worth telling of (new, upgraded, open again), or counted "
+    "up.",
+    ["what"],
+    registry=REGISTRY,
+)
+RULES_FAILED = Counter(
+    "enricher_rule_failures",
+    "Runs of alert rules that failed; `enricher rules list` says which and why.",
+    registry=REGISTRY,
+)
+DELIVERIES = Counter(
+    "enricher_alert_deliveries",
+    "Attempts to tell a target of an alert, by what came of them; failed ones are made again.",
+    ["kind", "result"],
     registry=REGISTRY,
 )
 TASKS_ENDED = Counter(
@@ -122,7 +149,7 @@ QUEUE_TASKS = AtScrape(
     "enricher_queue_tasks",
     "Tasks that no worker has taken yet.",
     "queue",
-    (INGEST_QUEUE, ENRICH_QUEUE),
+    QUEUES,
 )
 IN_HAND = AtScrape(
     "enricher_tasks_in_hand", "Tasks that any worker has taken and not ended, or will retry."
@@ -140,14 +167,38 @@ NEWEST_EVENT = AtScrape(
     "enricher_newest_event_timestamp_seconds",
     "eventTime of the newest event that is in, those that claim to lie ahead left out.",
 )
-AT_SCRAPE = (SERVER_UP, QUEUE_TASKS, IN_HAND, OLDEST_FILE, PENDING, OLDEST_PENDING, NEWEST_EVENT)
+UNTOLD = AtScrape(
+    "enricher_alerts_untold",
+    "Alerts of which a target is still to be told, or was given up.",
+    "telling",
+    (Telling.DUE.value, Telling.GIVEN_UP.value),
+)
+AT_SCRAPE = (
+    UNTOLD,
+    SERVER_UP,
+    QUEUE_TASKS,
+    IN_HAND,
+    OLDEST_FILE,
+    PENDING,
+    OLDEST_PENDING,
+    NEWEST_EVENT,
+)
 
 
 def _begin_at_zero() -> None:
     """Let every series exist from the start: a rate over one that appears later misses its rise."""
-    for counter, values in ((FILES, STATUSES), (RECORDS, RESULTS), (RECONCILED, CHANGES)):
+    by_label = (
+        (FILES, STATUSES),
+        (RECORDS, RESULTS),
+        (RECONCILED, CHANGES),
+        (ALERTS, (NOTABLE, COUNTED)),
+    )
+    for counter, values in by_label:
         for value in values:
             counter.labels(value)
+    for kind in Kind:
+        for result in Result:
+            DELIVERIES.labels(kind.value, result.value)
     for task in TASKS:
         TASKS_REDELIVERED.labels(task)
         TASK_SECONDS.labels(task)
@@ -178,6 +229,13 @@ def count_reports(reports: Iterable[Report]) -> None:
             case UpkeepReport():
                 for what in CHANGES:
                     RECONCILED.labels(what).inc(getattr(report, what))
+            case DeliveryReport():
+                if report.kind is not None:  # the target is in the settings still
+                    DELIVERIES.labels(report.kind, report.result.value).inc()
+            case EvaluationReport():
+                ALERTS.labels(NOTABLE).inc(len(report.notable))
+                ALERTS.labels(COUNTED).inc(report.written - len(report.notable))
+                RULES_FAILED.inc(report.failed)
 
 
 def _count_file(report: FileReport) -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from celery import Task, signals
 from celery.exceptions import TimeLimitExceeded
 
+from enricher.alerts.deliver import deliver, dispatch
+from enricher.alerts.evaluate import evaluate
 from enricher.bootstrap import container
 from enricher.errors import UnavailableError
 from enricher.pipeline.ingest import ingest_log_files
@@ -19,13 +21,18 @@ from enricher.pipeline.reenrich import enrich_again, enrich_file
 from enricher.pipeline.upkeep import reconcile
 from enricher.stores.memory import SystemClock
 from enricher.stores.task_queue import (
+    DELIVER_TASKS,
+    DISPATCH_TASK,
     ENRICH_FILE_TASK,
     ENRICH_TASK,
+    EVALUATE_TASK,
     INGEST_TASK,
     RECONCILE_TASK,
 )
 
 if TYPE_CHECKING:
+    from enricher.alerts.deliver import DeliveryReport, DispatchReport
+    from enricher.alerts.evaluate import EvaluationReport
     from enricher.pipeline.ledger import FileReport
     from enricher.pipeline.reenrich import EnrichReport
     from enricher.pipeline.upkeep import UpkeepReport
@@ -117,3 +124,28 @@ def reconcile_task() -> UpkeepReport:
     report = reconcile(container().enriching, container().settings.pipeline.window)
     container().intake.take_lost()
     return report
+
+
+# Not tried again: what this run did not reach, the next one finds, a few seconds later.
+@app.task(name=EVALUATE_TASK)
+def evaluate_rules_task() -> EvaluationReport:
+    """Judge what is new or changed by all alert rules, and have told what is worth it."""
+    report = evaluate(container().evaluating)
+    if report.notable:
+        container().queue.dispatch()
+    return report
+
+
+@app.task(name=DISPATCH_TASK)
+def dispatch_alerts_task() -> DispatchReport:
+    """Ask for everything to be told that is due."""
+    return dispatch(container().delivering)
+
+
+def _deliver(alert_id: str, target: str) -> DeliveryReport:
+    """Tell a target of an alert; what fails is due again later, and noted on the alert."""
+    return deliver(alert_id, target, container().delivering)
+
+
+for name in DELIVER_TASKS.values():
+    app.task(name=name)(_deliver)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
+from enricher.cloudtrail.times import parse_time
 from enricher.pipeline.documents import Period
 from enricher.response.containment import plan
 from enricher.response.containmentports import (
@@ -53,11 +54,11 @@ def records(request: pytest.FixtureRequest) -> Records:
     return OpenSearchContainment(client)
 
 
-def some_plan() -> Plan:
+def some_plan(made_at: datetime = AT) -> Plan:
     origin = {"status": "resolved", "kind": "iam_user", "arn": "arn:aws:iam::111122223333:user/a"}
     role = RoleSeen(arn="arn:aws:iam::111122223333:role/Admin", other_names=("<b>\u202e",))
     exposure = Exposure(origin=OriginSeen.of(origin), roles=(role,))
-    return plan(Subject(SubjectKind.ORIGIN, "AIDA"), exposure, AT)
+    return plan(Subject(SubjectKind.ORIGIN, "AIDA"), exposure, made_at)
 
 
 def state(progress: Progress = Progress.APPLYING, **more: Any) -> StepState:  # noqa: ANN401
@@ -70,6 +71,18 @@ def test_a_plan_comes_back_as_it_was(records: Records) -> None:
     records.keep(made, "one", AT)
     records.keep(made, "two", AT)
     assert records.plan(made.id) == made
+
+
+def test_plans_are_listed_newest_first(records: Records) -> None:
+    older, newer = some_plan(), some_plan(AT + timedelta(hours=1))
+    for actor, made in (("one", older), ("two", newer), ("three", older)):
+        records.keep(made, actor, parse_time(made.made_at) or AT)
+    if isinstance(records, OpenSearchContainment):
+        records._client.indices.refresh(index=AUDIT)
+    found = records.newest(10)
+    assert [(one.id, one.actor) for one in found] == [(newer.id, "two"), (older.id, "one")]
+    assert (found[1].at, found[1].subject) == (AT, {"kind": "origin", "id": "AIDA"})
+    assert records.newest(1) == found[:1]
 
 
 def test_states_are_read_at_once(records: Records) -> None:

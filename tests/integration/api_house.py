@@ -32,6 +32,23 @@ Json = dict[str, Any]
 SAMPLES = Path(__file__).parents[2] / "samples" / "AWSLogs"
 SCOPES = ("read", "respond", "admin")
 ALL_TIME = {"start": "2000-01-01T00:00:00Z"}
+MADE_USER = "00000000-0000-4000-8000-000000000001"
+WAS_DENIED = "00000000-0000-4000-8000-000000000002"
+RULES = f"""
+title: A user is made
+id: {MADE_USER}
+status: test
+logsource: {{product: aws, service: cloudtrail}}
+detection: {{sel: {{eventName: CreateUser}}, condition: sel}}
+level: high
+---
+title: A call is denied
+id: {WAS_DENIED}
+status: test
+logsource: {{product: aws, service: cloudtrail}}
+detection: {{sel: {{enriched.outcome.status: denied}}, condition: sel}}
+level: low
+"""
 _OF_OUR_OWN = "/6"  # a database of Redis that no other test's worker serves
 _PATIENCE_SECONDS = 300
 
@@ -67,6 +84,20 @@ class ApiHouse:
         time.sleep(1)  # a window of nothing is over in the second after the last write
         self.run("reconcile", ENRICHER_PIPELINE__WINDOW="PT0S")
         self.opensearch.indices.refresh(index="cloudtrail-*")
+
+    def judge(self, rules: str) -> None:
+        """Install these rules, and judge every event by them."""
+        path = self.folder / "rules.yml"
+        path.write_text(rules)
+        self.run("rules", "install", path)
+        self.run("alerts", "evaluate")
+        self.opensearch.indices.refresh(index="cloudtrail-alerts-*")
+
+    def events(self) -> list[Json]:
+        """Give every event, as the index has it."""
+        body = {"size": 10_000, "sort": ["eventTime"]}
+        hits = self.opensearch.search(index="cloudtrail-events-*", body=body)["hits"]["hits"]
+        return [{**hit["_source"], "_id": hit["_id"]} for hit in hits]
 
     def write_log_file(self, records: Sequence[Mapping[str, Any]], name: str) -> Path:
         """Write records as CloudTrail delivers them."""
@@ -164,3 +195,12 @@ def open_house(endpoints: Endpoints, folder: Path) -> Iterator[ApiHouse]:
                 yield house
         finally:
             client.indices.delete(index="cloudtrail-*", params={"ignore_unavailable": "true"})
+
+
+def records_of(events: Sequence[Json]) -> list[Json]:
+    """Give the records of events, as CloudTrail wrote them."""
+    return [
+        {name: value for name, value in one.items() if name not in {"enriched", "_id", "raw"}}
+        for one in events
+        if "raw" not in one and one["eventTime"].startswith("2026")
+    ]

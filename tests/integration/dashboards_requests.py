@@ -7,6 +7,8 @@ metrics in the innermost, and those that order a bucket beside it.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from enricher.cloudtrail import codec
@@ -16,9 +18,30 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-EVERYTHING = ("2000-01-01T00:00:00Z", "2100-01-01T00:00:00Z", "365d")
-FILTERED = "filtered"
 _SAMPLE_SIZE = 500
+_BAR_TARGET = 50  # histogram:barTarget
+# What `auto` may come to, each from which time a bar on; its calcAutoIntervalNear.
+_INTERVALS = (
+    (timedelta(0), "5m"),
+    (timedelta(minutes=9), "10m"),
+    (timedelta(minutes=20), "30m"),
+    (timedelta(minutes=45), "1h"),
+    (timedelta(hours=2), "3h"),
+    (timedelta(hours=6), "12h"),
+    (timedelta(days=1), "1d"),
+    (timedelta(weeks=1), "7d"),
+    (timedelta(weeks=3), "30d"),
+    (timedelta(days=365), "365d"),
+    (timedelta.max, ""),
+)
+EVERYTHING = ("2000-01-01T00:00:00Z", "2100-01-01T00:00:00Z")
+
+
+def interval(times: Sequence[str]) -> str:
+    """Give what the interval ``auto`` comes to in a time range of hours or more."""
+    start, end = map(datetime.fromisoformat, times)
+    target = (end - start) / _BAR_TARGET
+    return next(one for (low, one), (high, _) in pairwise(_INTERVALS) if low <= target < high)
 
 
 def source_of(saved: Json) -> Json:
@@ -61,7 +84,7 @@ def requested(saved: Json, time_field: str | None, times: Sequence[str] = EVERYT
     Args:
         saved: The visualization.
         time_field: Of its index pattern.
-        times: From, to, and the interval that ``auto`` comes to between them.
+        times: From and to.
     """
     aggregations = state_of(saved)["aggs"]
     query = source_of(saved)["query"]["query"]
@@ -90,7 +113,7 @@ def _dsl(aggregation: Json, times: Sequence[str]) -> Json:
             return {"terms": _terms(params)}
         case "date_histogram":
             assert params["interval"] == "auto"
-            fixed = {"fixed_interval": times[2], "time_zone": "UTC", "min_doc_count": 1}
+            fixed = {"fixed_interval": interval(times), "time_zone": "UTC", "min_doc_count": 1}
             return {"date_histogram": {"field": params["field"], **fixed}}
         case "filters":
             every = {one["label"]: query_string(one["input"]["query"]) for one in params["filters"]}
@@ -119,7 +142,7 @@ def searched(saved: Json, time_field: str, dates: Sequence[str], query: str | No
     """Give the request of a saved search, with the histogram above its table."""
     asked = source_of(saved)["query"]["query"] if query is None else query
     ((field, order),) = saved["attributes"]["sort"]
-    bars = {"field": time_field, "fixed_interval": EVERYTHING[2], "min_doc_count": 1}
+    bars = {"field": time_field, "fixed_interval": interval(EVERYTHING), "min_doc_count": 1}
     return {
         "size": _SAMPLE_SIZE,
         "query": narrowed(asked, time_field),

@@ -20,7 +20,15 @@ from enricher.response.errors import NotIndexedError
 from enricher.response.selecting import PrincipalName
 from enricher.response.triage import Question
 from tests.cases.case_files import load_case
-from tests.integration.api_house import ALL_TIME, SAMPLES, SCOPES, open_house
+from tests.integration.api_house import (
+    ALL_TIME,
+    MADE_USER,
+    RULES,
+    SAMPLES,
+    SCOPES,
+    open_house,
+    records_of,
+)
 from tests.integration.servers import until
 
 if TYPE_CHECKING:
@@ -36,6 +44,7 @@ CREATE_USER = "0d3bc34f-ea55-42da-afcd-1c6e67d1efa1"  # bob, through a switched 
 DENIED = "6f51ebf7-feb4-436a-a37e-303ab0577e50"  # alice, in the third account
 HEIDI = "AROAGUP47AXMBO5ATHOPL:heidi@example.com"  # one console session, many keys
 NOBODY = "0" * 32
+PLANS = "/v1/containment/plans"
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +58,14 @@ def house(
             records = load_case(SEEDS, name).records
             files.append(found.write_log_file(records, name.replace("_", "")))
         found.ingest(*files)
+        found.judge(RULES)
         yield found
 
 
 @pytest.fixture(scope="module")
 def truth(house: ApiHouse) -> list[Json]:
     """Every event, as the index has it."""
-    body = {"size": 10_000, "sort": ["eventTime"]}
-    hits = house.opensearch.search(index="cloudtrail-events-*", body=body)["hits"]["hits"]
-    return [{**hit["_source"], "_id": hit["_id"]} for hit in hits]
+    return house.events()
 
 
 def of_session(truth: list[Json], session_id: str) -> list[Json]:
@@ -315,7 +323,11 @@ def test_a_finding_of_one_key_gives_the_console_session_of_many(
     assert len(session["access_keys"]) > 10
     assert found["credential"]["access_key_id"] == key
     assert found["trees"][0]["nodes"]
-    assert found["alerts"] == []
+    made = [one for one in truth if one["eventName"] == "CreateUser"]
+    heidis = [one for one in made if one["enriched"]["origin"].get("name") == "heidi@example.com"]
+    assert sum(one["events"] for one in found["alerts"] if one["rule_id"] == MADE_USER) == len(
+        heidis
+    )
 
 
 def test_triage_tells_what_else_there_is_around_it(house: ApiHouse, truth: list[Json]) -> None:
@@ -381,19 +393,62 @@ def test_one_call_tells_a_seed_case(house: ApiHouse, name: str) -> None:
         assert event["event"]["name"] in {one["name"] for one in calls}
 
 
+# --- containment plans ----------------------------------------------------------------------------
+
+
+def _issuer(event: Json) -> str | None:
+    issuer = event["userIdentity"].get("sessionContext", {}).get("sessionIssuer", {})
+    return issuer.get("arn") if issuer.get("type") == "Role" else None
+
+
+def test_a_plan_is_read_from_the_events(house: ApiHouse, truth: list[Json]) -> None:
+    plan = house.ask("POST", PLANS, json={"principal": {"name": "alice"}}).json()
+    alice = plan["subject"]["id"]
+    done = [one for one in truth if one["enriched"]["origin"].get("id") == alice]
+    steps = {one["id"]: one for one in plan["steps"] if not one.get("optional")}
+    roles = {arn for one in done if (arn := _issuer(one))}
+    assert len(roles) > 1
+    for arn in roles:
+        account, name = arn.split(":")[4], arn.rpartition("/")[2]
+        others = {
+            one["enriched"]["origin"].get("id", "") for one in truth if _issuer(one) == arn
+        } - {alice}
+        assert steps[f"revoke-sessions/{account}/role/{name}"]["also_hits"]["origins"] == len(
+            others
+        )
+    (created,) = [
+        (one["recipientAccountId"], one["responseElements"]["accessKey"]["accessKeyId"])
+        for one in done
+        if one["eventName"] == "CreateAccessKey"
+        and one["enriched"]["outcome"]["status"] == "success"
+    ]
+    assert f"deactivate-key/{'/'.join(created)}" in steps
+    known = {one["eventID"] for one in truth}
+    assert {proof for one in plan["steps"] for proof in one.get("evidence", ())} <= known
+    assert "notes" not in plan
+
+
+def test_a_plan_for_every_origin_and_many_sessions(house: ApiHouse, truth: list[Json]) -> None:
+    """Whatever stands at the start of a chain, there is something to be done about it."""
+    origins = {one["enriched"]["origin"].get("id") for one in truth} - {None}
+    sessions = {one["enriched"].get("session", {}).get("id") for one in truth} - {None}
+    wanted = [{"origin_id": one} for one in origins]
+    wanted += [{"session_id": one} for one in sorted(sessions)[:40]]
+    for one in wanted:
+        answer = house.ask("POST", PLANS, json=one)
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["steps"] or answer.json()["notes"]
+    late = {"origin_id": min(origins), "start": "2999-01-01T00:00:00Z"}
+    assert house.ask("POST", PLANS, json=late).status_code == 404
+    instance = house.ask("POST", PLANS, json={"origin_id": "i-0a1b2c3d4e5f60718"}).json()
+    assert instance["steps"][0]["calls"][0]["region"] == "eu-west-1"
+
+
 # --- enriching without indexing -------------------------------------------------------------------
 
 
-def _records(truth: list[Json]) -> list[Json]:
-    return [
-        {name: value for name, value in one.items() if name not in {"enriched", "_id", "raw"}}
-        for one in truth
-        if "raw" not in one and one["eventTime"].startswith("2026")
-    ]
-
-
 def test_records_are_enriched_as_the_worker_does(house: ApiHouse, truth: list[Json]) -> None:
-    records = _records(truth)[:100]
+    records = records_of(truth)[:100]
     before = house.opensearch.count(index="cloudtrail-events-*")["count"]
     found = house.post("/v1/enrich", {"Records": records})["records"]
     assert [one["position"] for one in found] == list(range(len(records)))
@@ -416,7 +471,7 @@ def test_records_prove_one_another_and_nothing_is_kept(house: ApiHouse, truth: l
     )
     key = issuing["responseElements"]["credentials"]["accessKeyId"]
     used = next(one for one in truth if one["userIdentity"].get("accessKeyId") == key)
-    renamed = codec.dumps(_records([issuing, used])).decode()
+    renamed = codec.dumps(records_of([issuing, used])).decode()
     role = used["userIdentity"]["principalId"].partition(":")[0]
     pair = codec.loads(renamed.replace(key, "ASIANEVERSEEN").replace(role, "AROANEVERSEEN"))
 
@@ -430,14 +485,14 @@ def test_records_prove_one_another_and_nothing_is_kept(house: ApiHouse, truth: l
 
 
 def test_one_eventbridge_event_is_enough(house: ApiHouse, truth: list[Json]) -> None:
-    record = _records(truth)[0]
+    record = records_of(truth)[0]
     event = {"detail-type": "AWS API Call via CloudTrail", "source": "aws.x", "detail": record}
     (found,) = house.post("/v1/enrich", event)["records"]
     assert found["event"]["eventID"] == record["eventID"]
 
 
 def test_what_is_refused_says_why(house: ApiHouse, truth: list[Json]) -> None:
-    good = _records(truth)[0]
+    good = records_of(truth)[0]
     found = house.post("/v1/enrich", [{**good, "eventTime": "never"}, good])["records"]
     assert found[0]["refused"] == "event-time-unreadable"
     assert found[0]["event"] is None
@@ -461,9 +516,13 @@ NEEDS: dict[str, str | None] = {
             *("getSessionSummary", "getSummary", "listSessionEvents", "getSessionTimeline"),
             *("listAccessDenied", "listOrigins", "getCoverage"),
             *("triage", "triageGuardDuty", "enrich"),
+            *("listPlans", "getPlan"),
+            *("listAlerts", "getAlert", "listRules", "testRule"),
         ),
         "read",
     ),
+    **dict.fromkeys(("makePlan", "applyPlan", "undoPlan"), "respond"),
+    **dict.fromkeys(("acknowledgeAlert", "closeAlert"), "respond"),
 }
 
 
@@ -482,6 +541,9 @@ def _ask(house: ApiHouse, operation: str, key: str | None) -> httpx.Response:
         ("{event_id}", CREATE_USER),
         ("{access_key_id}", "ASIAIOSFODNN7EXAMPLE"),
         ("{session_id}", NOBODY),
+        ("{plan_id}", NOBODY),
+        ("{alert_id}", NOBODY),
+        ("{rule_id}", NOBODY),
     ):
         path = path.replace(name, value)
     return house.ask(method, path, key=key, json={} if method == "POST" else None)
@@ -507,7 +569,7 @@ def test_nobody_is_let_in_without_the_scope(
         assert answer.status_code == 403
         assert needs in answer.json()["detail"]
     else:
-        assert answer.status_code in {200, 404, 422}
+        assert answer.status_code in {200, 404, 409, 422}
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
@@ -567,6 +629,10 @@ def test_problems_say_what_to_do_and_nothing_of_the_inside(house: ApiHouse) -> N
         f"/v1/sessions/{NOBODY}/summary": (404, "not-indexed"),
         f"/v1/sessions/{NOBODY}/timeline": (404, "not-indexed"),
         f"/v1/sessions/{NOBODY}/events?after=x": (422, "question-does-not-fit"),
+        f"/v1/alerts/{NOBODY}": (404, "no-such-alert"),
+        f"/v1/alerts?after={NOBODY}": (422, "question-does-not-fit"),
+        "/v1/alerts/x": (422, "request-does-not-fit"),
+        "/v1/alerts?level=bad": (422, "request-does-not-fit"),
         "/v1/sessions/x": (422, "request-does-not-fit"),
         "/v1/principals": (422, "request-does-not-fit"),
         "/v1/summary?ip=192.0.2.1": (422, "request-does-not-fit"),

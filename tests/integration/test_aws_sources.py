@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import subprocess
@@ -17,7 +16,6 @@ from uuid import uuid4
 import boto3
 import pytest
 import redis
-from moto.server import ThreadedMotoServer
 from opensearchpy import OpenSearch
 
 from enricher.cloudtrail import codec
@@ -38,6 +36,7 @@ from enricher.stores.memory import MemoryEventIndex, MemoryTaskQueue, SystemCloc
 from enricher.stores.s3 import S3LogFiles
 from enricher.stores.sqs import SqsMessages
 from enricher.stores.task_queue import ENRICH_QUEUE, INGEST_QUEUE
+from tests.integration.aws_house import CREDENTIALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,33 +53,8 @@ ACCOUNTS = ("111122223333", "444455556666")
 REGIONS = ("eu-west-1", "us-east-1")
 _PATIENCE_SECONDS = 120
 _OF_THE_WINDOW = VOLATILE | {"state", "waiting_for"}
-CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "AWS_CONFIG_FILE": "/nonexistent",
-    "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
-}
 
-
-@pytest.fixture(scope="module", autouse=True)
-def credentials() -> Iterator[None]:
-    """Hide whatever credentials this machine has behind some that any test server takes."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in CREDENTIALS.items():
-            patch.setenv(name, value)
-        yield
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """Give the address of a server that speaks S3, SQS and SNS."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+pytestmark = pytest.mark.usefixtures("aws_credentials")
 
 
 @pytest.fixture

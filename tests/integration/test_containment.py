@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-import urllib.request
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
-from botocore.exceptions import ClientError
-from moto.server import ThreadedMotoServer
 from opensearchpy import OpenSearch
 
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time
-from enricher.identity.model import Confidence
 from enricher.pipeline.documents import Period
 from enricher.response import contain
-from enricher.response.contain import ContainServices
 from enricher.response.containment import plan
 from enricher.response.containmentports import (
     NoAnswerError,
@@ -30,10 +23,6 @@ from enricher.response.containmentports import (
 )
 from enricher.response.exposure import (
     AttachedPolicy,
-    Exposure,
-    HopSeen,
-    KeySeen,
-    OriginSeen,
     RoleSeen,
     Subject,
     SubjectKind,
@@ -44,232 +33,23 @@ from enricher.stores.aws_containment import AwsResponder, ResponderRole
 from enricher.stores.memory_containment import MemoryContainment
 from enricher.stores.opensearch_containment import OpenSearchContainment
 from enricher.stores.opensearch_ledger import AUDIT
-from tests.integration.test_aws_sources import CREDENTIALS
+from tests.integration.aws_house import (
+    ALLOW_ALL,
+    APPLIED_AT,
+    DATA,
+    HOME,
+    MADE_AT,
+    REGION,
+    RESPONDER,
+)
 from tests.policies import is_denied
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from enricher.response.contain import ContainServices
     from enricher.response.containmentports import Report, StepState
-    from enricher.response.plans import Plan, Step
+    from enricher.response.plans import Step
     from enricher.stack import Endpoints
-
-HOME, DATA, TOOLS = "111122223333", "444455556666", "999988887777"
-RESPONDER = "Responder"
-MADE_AT = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-APPLIED_AT = MADE_AT + timedelta(minutes=20)
-REGION = "us-east-1"
-
-Keys = dict[str, str]
-
-
-@dataclass
-class Clock:
-    """A clock that stands."""
-
-    at: datetime = APPLIED_AT
-
-    def now(self) -> datetime:
-        return self.at
-
-
-@dataclass
-class Aws:
-    """Three accounts of a test server."""
-
-    endpoint: str
-    made_by: Any = field(default_factory=boto3.session.Session)  # knows the services' models once
-
-    def client(self, service: str, keys: Keys | None = None) -> Any:  # noqa: ANN401 - any service
-        return self.made_by.client(
-            service, endpoint_url=self.endpoint, region_name=REGION, **(keys or {})
-        )
-
-    def enforce(self, *, on: bool) -> None:
-        """Let the server check signatures and policies, or not."""
-        self._post("reset-auth", b"0" if on else b"inf")
-
-    def reset(self) -> None:
-        self._post("reset", b"")
-
-    def _post(self, what: str, body: bytes) -> None:
-        request = urllib.request.Request(  # noqa: S310 - our own server
-            f"{self.endpoint}/moto-api/{what}",
-            data=body,
-            method="POST",
-            headers={"Content-Type": "text/plain"},
-        )
-        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
-
-    def session(self, role_arn: str, keys: Keys | None = None) -> Keys:
-        """Assume a role."""
-        got = self.client("sts", keys).assume_role(RoleArn=role_arn, RoleSessionName="work")
-        return keys_of(got["Credentials"])
-
-    def admin(self, account_id: str) -> Any:  # noqa: ANN401 - an IAM client
-        """Set things up in an account, while nothing is enforced."""
-        return self.client("iam", self.session(f"arn:aws:iam::{account_id}:role/setup"))
-
-
-def keys_of(given: dict[str, Any]) -> Keys:
-    """Give credentials as a client takes them."""
-    names = {
-        "AccessKeyId": "aws_access_key_id",
-        "SecretAccessKey": "aws_secret_access_key",
-        "SessionToken": "aws_session_token",
-    }
-    return {name: given[key] for key, name in names.items() if key in given}
-
-
-ALLOW_ALL = codec.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
-    }
-).decode()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def credentials() -> Iterator[None]:
-    """Hide whatever credentials this machine has."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in CREDENTIALS.items():
-            patch.setenv(name, value)
-        yield
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@dataclass
-class Scene:
-    """Alice, her key, the role Admin at home, the role Deploy in another account."""
-
-    aws: Aws
-    alice: Keys
-    admin: Keys
-    deploy: Keys
-    responder: AwsResponder
-    records: MemoryContainment
-    clock: Clock
-
-    @property
-    def services(self) -> ContainServices:
-        return ContainServices(responder=self.responder, records=self.records, now=self.clock.now)
-
-    @property
-    def key_id(self) -> str:
-        return self.alice["aws_access_key_id"]
-
-    def exposure(self) -> Exposure:
-        origin = {
-            "status": "resolved",
-            "kind": "iam_user",
-            "id": "AIDAALICE",
-            "arn": f"arn:aws:iam::{HOME}:user/alice",
-            "account_id": HOME,
-            "confidence": "exact",
-            "evidence": ["e-0"],
-        }
-        admin, deploy = (
-            f"arn:aws:sts::{HOME}:assumed-role/Admin/work",
-            f"arn:aws:sts::{DATA}:assumed-role/Deploy/work",
-        )
-        return Exposure(
-            origin=OriginSeen.of(origin),
-            chain=(
-                HopSeen(via="AssumeRole", arn=admin, event_id="e-1", confidence=Confidence.EXACT),
-                HopSeen(via="AssumeRole", arn=deploy, event_id="e-2", confidence=Confidence.EXACT),
-            ),
-            roles=(RoleSeen(arn=f"arn:aws:iam::{DATA}:role/Deploy", other_origins=2),),
-            keys=(KeySeen(id=self.key_id, user_arn=f"arn:aws:iam::{HOME}:user/alice"),),
-        )
-
-    def plan(self, exposure: Exposure | None = None) -> Plan:
-        subject = Subject(SubjectKind.ORIGIN, "AIDAALICE")
-        made = plan(subject, exposure or self.exposure(), MADE_AT)
-        contain.keep(made, self.records, actor="tests", at=MADE_AT)
-        return made
-
-    def apply(self, made: Plan, *, dry_run: bool = False, **more: Any) -> Report:  # noqa: ANN401
-        return contain.apply(made.id, self.services, actor="tests", dry_run=dry_run, **more)
-
-    def undo(self, made: Plan, **more: Any) -> Report:  # noqa: ANN401 - the use case's
-        return contain.undo(made.id, self.services, actor="tests", **more)
-
-    def may_act(self, keys: Keys) -> bool:
-        """Whether these credentials get anything done."""
-        try:
-            self.aws.client("iam", keys).list_roles()
-        except ClientError as err:
-            if err.response["Error"]["Code"] != "AccessDenied":
-                raise
-            return False
-        return True
-
-    def inline(self, account_id: str, kind: str, name: str) -> dict[str, Any]:
-        """Give the inline policies of a user or role, as AWS has them."""
-        self.aws.enforce(on=False)
-        client = self.aws.admin(account_id)
-        of = {f"{kind}Name": name}
-        listed = getattr(client, f"list_{kind.lower()}_policies")(**of)["PolicyNames"]
-        get = getattr(client, f"get_{kind.lower()}_policy")
-        found = {one: get(**of, PolicyName=one)["PolicyDocument"] for one in listed}
-        self.aws.enforce(on=True)
-        return found
-
-    def everything(self) -> dict[str, Any]:
-        """Give all that containment may change."""
-        policies = {
-            "alice": self.inline(HOME, "User", "alice"),
-            "Admin": self.inline(HOME, "Role", "Admin"),
-            "Deploy": self.inline(DATA, "Role", "Deploy"),
-        }
-        self.aws.enforce(on=False)
-        keys = self.aws.admin(HOME).list_access_keys(UserName="alice")["AccessKeyMetadata"]
-        self.aws.enforce(on=True)
-        return {**policies, "keys": {key["AccessKeyId"]: key["Status"] for key in keys}}
-
-
-@pytest.fixture(scope="module")
-def aws(endpoint: str) -> Aws:
-    return Aws(endpoint)
-
-
-@pytest.fixture
-def scene(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    aws.enforce(on=False)
-    aws.reset()
-    trust = codec.dumps({"Version": "2012-10-17", "Statement": []}).decode()
-    for account_id, roles in ((HOME, ("Admin", RESPONDER)), (DATA, ("Deploy", RESPONDER))):
-        iam = aws.admin(account_id)
-        for role in roles:
-            iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust)
-            iam.put_role_policy(RoleName=role, PolicyName="own", PolicyDocument=ALLOW_ALL)
-    made = {}
-    for account_id, user in ((HOME, "alice"), (TOOLS, "enricher")):
-        iam = aws.admin(account_id)
-        iam.create_user(UserName=user)
-        iam.put_user_policy(UserName=user, PolicyName="own", PolicyDocument=ALLOW_ALL)
-        made[user] = keys_of(iam.create_access_key(UserName=user)["AccessKey"])
-    aws.admin(HOME).create_login_profile(UserName="alice", Password="Correct-horse-7")  # noqa: S106
-    for name, value in made["enricher"].items():
-        monkeypatch.setenv(name.upper(), value)
-    admin = aws.session(f"arn:aws:iam::{HOME}:role/Admin", made["alice"])
-    deploy = aws.session(f"arn:aws:iam::{DATA}:role/Deploy", admin)
-    clock = Clock()
-    access = AwsAccess(endpoint_url=aws.endpoint, region=REGION, max_attempts=1)
-    responder = AwsResponder(access, ResponderRole(name=RESPONDER, external_id="x-1"), clock.now)
-    aws.enforce(on=True)
-    yield Scene(aws, made["alice"], admin, deploy, responder, MemoryContainment(), clock)
-    aws.enforce(on=False)
+    from tests.integration.aws_house import Scene
 
 
 def statuses(report: Report) -> list[tuple[str, str]]:

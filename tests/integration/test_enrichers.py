@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import subprocess
 import sys
@@ -17,7 +16,6 @@ import boto3
 import pytest
 import redis
 import urllib3
-from moto.server import ThreadedMotoServer
 
 from enricher.cloudtrail import codec
 from enricher.enrichers.fields import INTEGER, Field, keyword
@@ -27,7 +25,7 @@ from enricher.pipeline.documents import VOLATILE, Period
 from enricher.stores import templates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from opensearchpy import OpenSearch
 
@@ -39,12 +37,6 @@ EXAMPLE = REPOSITORY / "docs" / "examples" / "enricher-example"
 SAMPLES = REPOSITORY / "samples" / "AWSLogs"
 OUTSIDE = "enriched.office_hours.outside"
 PATIENCE_SECONDS = 180
-CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_CONFIG_FILE": "/nonexistent",
-    "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
-}
 
 
 def run(*command: str | Path, env: dict[str, str] | None = None, cwd: Path | None = None) -> str:
@@ -247,29 +239,21 @@ def test_a_field_that_changed_its_type_is_refused_with_its_name(client: OpenSear
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dict[str, str]]:
+def environment_of_aws(endpoint: str, tmp_path: Path) -> dict[str, str]:
     """Point the command at a server that speaks Organizations, and at a file of names."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
     urllib3.request("POST", f"{endpoint}/moto-api/reset")
-    yield {
+    return {
         **os.environ,  # noqa: TID251 - the command inherits what runs the tests
         "ENRICHER_AWS__ENDPOINT_URL": endpoint,
         "ENRICHER_AWS__REGION": "us-east-1",
         "ENRICHER_NAMES__ACCOUNTS_FILE": str(tmp_path / "accounts.json"),
     }
-    server.stop()
 
 
 @pytest.fixture
-def organization(aws: dict[str, str]) -> dict[str, str]:
+def organization(environment_of_aws: dict[str, str]) -> dict[str, str]:
     """The accounts of an organization: more than AWS gives at once."""
-    endpoint = aws["ENRICHER_AWS__ENDPOINT_URL"]
+    endpoint = environment_of_aws["ENRICHER_AWS__ENDPOINT_URL"]
     client = boto3.client("organizations", endpoint_url=endpoint, region_name="us-east-1")
     client.create_organization(FeatureSet="ALL")
     for number in range(45):
@@ -281,19 +265,19 @@ def organization(aws: dict[str, str]) -> dict[str, str]:
 
 
 def test_names_come_from_the_organization_and_stay_beside_it(
-    aws: dict[str, str], organization: dict[str, str], tmp_path: Path
+    environment_of_aws: dict[str, str], organization: dict[str, str], tmp_path: Path
 ) -> None:
     path = tmp_path / "accounts.json"
     known = {"999999999999": "a partner", next(iter(organization)): "an old name"}
     path.write_bytes(codec.dumps(known))
 
-    said = ours(aws, "accounts", "sync")
+    said = ours(environment_of_aws, "accounts", "sync")
 
     assert len(organization) == 46
     assert "46 accounts in the organization; 46 names new or changed." in said
     assert codec.loads(path.read_bytes()) == {"999999999999": "a partner", **organization}
-    assert "; 0 names new or changed" in ours(aws, "accounts", "sync")
-    assert "999999999999  a partner" in ours(aws, "accounts", "list")
+    assert "; 0 names new or changed" in ours(environment_of_aws, "accounts", "sync")
+    assert "999999999999  a partner" in ours(environment_of_aws, "accounts", "list")
 
 
 class Refuses(BaseHTTPRequestHandler):
@@ -316,13 +300,15 @@ class Refuses(BaseHTTPRequestHandler):
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "AWSOrganizationsNotInUseException"])
 def test_who_may_not_ask_is_told_what_it_needs(
-    aws: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
+    environment_of_aws: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
     monkeypatch.setattr(Refuses, "code", code)
     with HTTPServer(("127.0.0.1", 0), Refuses) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         endpoint = f"http://127.0.0.1:{server.server_port}"
-        said = refused({**aws, "ENRICHER_AWS__ENDPOINT_URL": endpoint}, "accounts", "sync")
+        said = refused(
+            {**environment_of_aws, "ENRICHER_AWS__ENDPOINT_URL": endpoint}, "accounts", "sync"
+        )
         server.shutdown()
     assert code in said
     assert "organizations:ListAccounts" in said

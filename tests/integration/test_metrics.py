@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,7 +21,8 @@ from opensearchpy import OpenSearch
 from prometheus_client.parser import text_string_to_metric_families
 
 from enricher.cloudtrail import codec
-from enricher.stores.task_queue import INGEST_TASK, make_celery
+from enricher.stores.task_queue import INGEST_TASK, QUEUES, make_celery
+from tests.integration.conftest import free_port
 from tests.integration.test_ingest import (
     PATIENCE_SECONDS,
     SAMPLES,
@@ -123,13 +123,6 @@ def working(environment: dict[str, str], folder: Path, **settings: str) -> Itera
         finally:
             process.terminate()
             process.wait(PATIENCE_SECONDS)
-
-
-def free_port() -> int:
-    """Give a port that nobody uses."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def until(true: Callable[[], object]) -> None:
@@ -382,7 +375,7 @@ def test_status_adds_up_with_the_ledger(worker: Worker) -> None:
     assert hour["records_per_second"] == pytest.approx(hour["records"] / 3600, abs=0.01)
     assert found["workers"] == 1
     assert sum(found["events"].values()) == len(worker.house.events())
-    assert found["queue"]["waiting"] == {"enricher.ingest": 0, "enricher.enrich": 0}
+    assert found["queue"]["waiting"] == dict.fromkeys(QUEUES, 0)
     assert found["down"] == {}
 
 

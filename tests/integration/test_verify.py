@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import logging
 import os
 import subprocess
 import sys
@@ -17,7 +16,6 @@ from uuid import uuid4
 import boto3
 import pytest
 import redis
-from moto.server import ThreadedMotoServer
 from opensearchpy import OpenSearch
 
 from enricher.cloudtrail import codec
@@ -33,7 +31,6 @@ from enricher.stores.digest_keys import FilePublicKeys, months, read_signatures
 from enricher.stores.memory import SystemClock
 from enricher.stores.s3 import S3LogFiles
 from tests.digests import NOON, REGION, Delivery, Signer
-from tests.integration.test_aws_sources import CREDENTIALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -213,20 +210,6 @@ def test_a_file_that_holds_no_signatures_is_refused(tmp_path: Path, content: byt
 
 
 # --- in S3 --------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """Give the address of a server that speaks S3."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in CREDENTIALS.items():
-            patch.setenv(name, value)
-        host, port = server.get_host_and_port()
-        yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from enricher.response.plans import Action, plan_of
 from tests.policies import is_denied
 
 if TYPE_CHECKING:
-    from enricher.response.plans import Call, Plan
+    from enricher.response.plans import AwsCall, Plan
 
 AT = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 hostile = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -179,7 +179,7 @@ def test_what_is_called_is_spelt_as_iam_spells_it(exposure: Exposure) -> None:
             assert all(str(value).isprintable() for value in call.parameters.values())
 
 
-def _commands(calls: tuple[Call, ...]) -> list[str]:
+def _commands(calls: tuple[AwsCall, ...]) -> list[str]:
     return [call.command for call in calls]
 
 

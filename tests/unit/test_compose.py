@@ -12,7 +12,7 @@ import typer
 import yaml
 
 from enricher.cli.main import cli
-from enricher.settings import setting_names
+from enricher.settings import ApiSettings, setting_names
 
 REPOSITORY = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
@@ -34,7 +34,7 @@ every_service = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVIC
 
 
 def test_there_are_services() -> None:
-    assert {"opensearch", "dashboards", "valkey", "worker"} <= SERVICES.keys() - ONCE
+    assert {"opensearch", "dashboards", "valkey", "worker", "api"} <= SERVICES.keys() - ONCE
 
 
 @every_service
@@ -73,6 +73,19 @@ def test_templates_and_dashboards_are_there_before_a_worker_is() -> None:
     """Whoever waits for the worker finds all of it in place."""
     assert {"install", "install-dashboards"} <= _reached(SERVICES["worker"]) & ONCE
     assert SERVICES["install-dashboards"]["command"] == ["enricher", "dashboards", "install"]
+
+
+def test_the_api_waits_for_templates_and_keeps_its_keys() -> None:
+    """Its keys are in a volume that the image lets its user write to."""
+    api = SERVICES["api"]
+    assert "install" in _reached(api) & ONCE
+    folder = api["environment"]["ENRICHER_API__KEYS_FILE"].rpartition("/")[0]
+    (volume,) = [one for one in api["volumes"] if one.endswith(f":{folder}")]
+    assert volume.partition(":")[0] in COMPOSE["volumes"]
+    assert re.search(rf"install --directory --owner enricher .*{folder}", DOCKERFILE)
+    port = api["ports"][0].rpartition(":")[2]
+    assert f":{port}/readyz" in api["healthcheck"]["test"][-1]
+    assert int(port) == ApiSettings().port
 
 
 def _reached(service: dict[str, Any]) -> set[str]:

@@ -98,7 +98,8 @@ def _metric(key: str, metric: Metric, time_field: str | None) -> Aggregation:
 def _time(key: str, schema: Schema, time_field: str | None) -> Aggregation:
     if time_field is None:
         raise ValueError("a panel over time needs an index pattern with a time field")
-    params = {"field": time_field, "interval": "auto", "min_doc_count": 1, "customLabel": "time"}
+    # Without a label of its own: then the axis says how much time a bar stands for.
+    params = {"field": time_field, "interval": "auto", "min_doc_count": 1}
     return _stated(key, "date_histogram", schema, params)
 
 

@@ -75,7 +75,7 @@ class Panel(Definition):
 
 
 class Numbers(Panel):
-    """A few numbers: metrics, or how many fit each query."""
+    """A few numbers: metrics; or for each query how many fit it, or one metric of those."""
 
     kind: Literal["numbers"]
     metrics: list[Metric] = Field(default_factory=list)
@@ -123,7 +123,6 @@ class Table(Panel):
     kind: Literal["table"]
     by: list[By]
     metrics: list[Metric]
-    per_page: int = 8
 
 
 class Drawing(Panel):
@@ -162,7 +161,8 @@ class Dashboard(Definition):
         text: The header, Markdown.
         query: What holds for all panels, beside their own queries.
         days: The time range that it opens with.
-        filters: Whether the shared filters are on it.
+        filters: The index pattern whose shared filters are on it, if any: one whose fields all its
+            panels have, for a filter holds for all of them.
     """
 
     id: str
@@ -171,7 +171,7 @@ class Dashboard(Definition):
     text: str
     query: str = ""
     days: int = 7
-    filters: bool = True
+    filters: str | None = "events"
     rows: list[Row]
 
 
@@ -245,12 +245,13 @@ class Shared(Definition):
 
     Attributes:
         colors: The color of each value, by field.
+        filters: By index pattern.
     """
 
     index_patterns: dict[str, IndexPattern]
     links: dict[str, Link]
     colors: dict[str, dict[str, str]]
-    filters: list[Control]
+    filters: dict[str, list[Control]]
 
 
 class House(Definition):

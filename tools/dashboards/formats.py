@@ -1,4 +1,4 @@
-"""Field formats: values that lead somewhere, and values that have a color.
+"""Field formats: values that lead somewhere, values that have a color, and times.
 
 Dashboards percent-encodes a value before it puts it into an address. What is inside quotes of
 rison, the notation of its addresses, is escaped here; a value that holds a quote itself breaks its
@@ -51,6 +51,11 @@ def colored(colors: Mapping[str, str]) -> dict[str, Any]:
         for value, color in colors.items()
     ]
     return {"id": "color", "params": {"fieldType": "string", "colors": ranges}}
+
+
+def dated() -> dict[str, Any]:
+    """Give the format of a time: as it sorts, and in whole seconds, as CloudTrail has them."""
+    return {"id": "date", "params": {"pattern": "YYYY-MM-DD HH:mm:ss"}}
 
 
 def _address(link: Link) -> str:

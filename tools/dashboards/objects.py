@@ -12,7 +12,7 @@ from enricher.cloudtrail import codec
 from enricher.enrichers.denials import denied_codes
 from tools.dashboards.definitions import Events, joined
 from tools.dashboards.fields import fields_of
-from tools.dashboards.formats import colored, linked
+from tools.dashboards.formats import colored, dated, linked
 from tools.dashboards.ids import object_id
 from tools.dashboards.visualizations import controls, drawn, markdown
 
@@ -41,7 +41,7 @@ MIGRATIONS = {
 COLUMNS = 48
 TEXT_HEIGHT = 6
 FILTERS_HEIGHT = 7
-FILTERS_ID = "enricher-filters"
+FILTERS = "filters"
 DENIED_CODES = "DENIED_CODES"  # in a query: all error codes that mean a denial
 _PANEL_VERSION = "3.5.0"  # any; without one the whole dashboard stays blank
 _INDEX = "kibanaSavedObjectMeta.searchSourceJSON.index"
@@ -59,10 +59,8 @@ def saved_objects(house: House) -> Iterator[SavedObject]:
         yield _index_pattern(name, pattern, house.shared)
     for search in house.searches:
         yield _search(search, house.shared)
-    filters = controls(house.shared.filters)
-    names = [control["indexPatternRefName"] for control in filters.params["controls"]]
-    references = [_reference(name, "index-pattern", "events") for name in names]
-    yield _visualization(FILTERS_ID, "CloudTrail: filters", filters, references)
+    for name, filters in house.shared.filters.items():
+        yield _filters(name, controls(filters))
     for dashboard in house.dashboards:
         yield from _dashboard(dashboard, house.shared)
 
@@ -79,6 +77,7 @@ def _index_pattern(name: str, pattern: IndexPattern, shared: Shared) -> SavedObj
     fields = fields_of(pattern.template)
     known = {field["name"] for field in fields}
     formats = {
+        **{field["name"]: dated() for field in fields if field["type"] == "date"},
         **pattern.formats,
         **{field: linked(shared.links[link]) for field, link in pattern.links.items()},
         **{field: colored(by) for field, by in shared.colors.items() if field in known},
@@ -161,7 +160,7 @@ def _dashboard(dashboard: Dashboard, shared: Shared) -> Iterator[SavedObject]:
     yield _visualization(header, f"{title}: what it answers", markdown(dashboard.text), [])
     layout.row(TEXT_HEIGHT, [_Cell(_to("visualization", header), COLUMNS, None)])
     if dashboard.filters:
-        filters = _to("visualization", FILTERS_ID)
+        filters = _to("visualization", object_id(FILTERS, dashboard.filters))
         layout.row(FILTERS_HEIGHT, [_Cell(filters, COLUMNS, "Filters")])
     for row in dashboard.rows:
         cells = []
@@ -169,7 +168,7 @@ def _dashboard(dashboard: Dashboard, shared: Shared) -> Iterator[SavedObject]:
             if isinstance(panel, Events):
                 shown = _to("search", object_id("search", panel.search))
             else:
-                made = _panel(panel, dashboard, shared)
+                made = _panel(panel, dashboard, shared, row.height)
                 shown = _to("visualization", made["id"])
                 yield made
             cells.append(_Cell(shown, width, panel.title))
@@ -197,9 +196,9 @@ def _widths(panels: Sequence[AnyPanel]) -> list[int]:
     return [panel.width or left // open_ones for panel in panels]
 
 
-def _panel(panel: AnyPanel, dashboard: Dashboard, shared: Shared) -> SavedObject:
+def _panel(panel: AnyPanel, dashboard: Dashboard, shared: Shared, height: int) -> SavedObject:
     pattern = shared.index_patterns[panel.index]
-    made = drawn(panel, pattern, shared.colors)
+    made = drawn(panel, pattern, shared.colors, height)
     query = panel_query(panel, dashboard)
     key = object_id(dashboard.id, panel.id)
     title = f"CloudTrail: {dashboard.title}: {panel.title}"
@@ -218,10 +217,26 @@ def panel_query(panel: AnyPanel, dashboard: Dashboard) -> str:
 
 
 def _with_context(spec: dict[str, Any], query: str) -> dict[str, Any]:
-    """Have a drawing follow the dashboard's filters; its own query goes into an aggregation."""
+    """Have a drawing follow the dashboard's filters; its own query goes into an aggregation.
+
+    Where nothing fits them, it is empty; without the warnings of Vega, that it has no extent.
+    """
     if query:
         raise ValueError("a drawing states its query in its own request")
-    return {"$schema": "https://vega.github.io/schema/vega-lite/v6.json", **spec}
+    config = {"view": {"stroke": None}, "kibana": {"hideWarnings": True}}
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "config": config,
+        **spec,
+    }
+
+
+def _filters(index: str, made: Drawn) -> SavedObject:
+    names = [control["indexPatternRefName"] for control in made.params["controls"]]
+    references = [_reference(name, "index-pattern", index) for name in names]
+    return _visualization(
+        object_id(FILTERS, index), f"CloudTrail: filters of {index}", made, references
+    )
 
 
 # --- parts --------------------------------------------------------------------------------------

@@ -29,11 +29,13 @@ _BEGINNING = """\
 <!-- Written by `make dashboards` from the definitions in dashboards/; a test keeps it fresh. -->
 
 Saved objects for OpenSearch Dashboards 3: index patterns, dashboards, and searches for Discover.
-[How to install them](how-to/dashboards.md). Each panel is listed with its query, in Lucene's
-language as Discover takes it, and with the [fields](reference/fields.md) that it counts by.
+[How to install and to read them](how-to/dashboards.md). Each panel is listed with the query that
+narrows it and the [fields](reference/fields.md) that it counts by; without a query it takes all
+events. The queries are Lucene's: to ask one in Discover, switch its search bar from *DQL* to
+*Lucene*.
 
-Links in tables and in Discover: an event id, a session, an access key and an origin lead to a
-search in Discover, the id of a root session to the dashboard of that session; addresses, principals
+Links in tables and in Discover: an event id, a session, an access key, an origin and an address
+lead to a search in Discover, the id of a root session to the dashboard of that session; principals
 and events that prove an origin lead to the investigation page.
 """
 
@@ -73,7 +75,11 @@ def _shows(panel: AnyPanel, searches: dict[str, Search]) -> str:
     match panel:
         case Numbers():
             of = ", ".join(_metric(metric) for metric in panel.metrics)
-            return f"Shows {of}." if of else "Shows how many events fit each query."
+            return (
+                f"Shows how many {of or 'events'} fit each query."
+                if panel.counts
+                else f"Shows {of}."
+            )
         case OverTime():
             by = f", by `{panel.by.field}`" if panel.by else ""
             return f"Bars over time: {_metric(panel.metric)}{by}."

@@ -6,6 +6,7 @@ the default whole, so it is given whole.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tools.dashboards.aggregations import aggregations_of
@@ -39,9 +40,10 @@ _METRIC = {
         "bgColor": False,
         "labelColor": False,
         "subText": "",
-        "fontSize": 30,
+        "fontSize": 28,
     },
 }
+_STEPS = (0, 1, 3, 10, 30, 100, 1_000, 100_000_000)
 _PARAMS: dict[str, dict[str, Any]] = {
     "metric": {"metric": _METRIC},
     "pie": {
@@ -52,7 +54,13 @@ _PARAMS: dict[str, dict[str, Any]] = {
         "legendPosition": "right",
         "labels": {"show": False, "values": True, "last_level": True, "truncate": 100},
     },
-    "heatmap": {"colorsNumber": 6, "colorSchema": "Blues"},
+    # One busy origin would leave all others in the palest color: so each step is a multiple of the
+    # one before, and a single event is seen. The first step, white, is for none.
+    "heatmap": {
+        "colorSchema": "Blues",
+        "setColorRange": True,
+        "colorsRange": [{"from": one, "to": other} for one, other in pairwise(_STEPS)],
+    },
     "table": {
         "showPartialRows": False,
         "showMetricsAtAllLevels": False,
@@ -61,6 +69,10 @@ _PARAMS: dict[str, dict[str, Any]] = {
         "percentageCol": "",
     },
 }
+# As seen in OpenSearch Dashboards 3.5, in pixels: a row of a table, some of which take two lines,
+# and what is around the rows.
+_ROW = 44
+_AROUND_ROWS = 145
 _TYPES: dict[type, str] = {
     Numbers: "metric",
     OverTime: "histogram",
@@ -84,13 +96,19 @@ class Drawn(NamedTuple):
     colors: dict[str, str]
 
 
-def drawn(panel: AnyPanel, pattern: IndexPattern, colors: Mapping[str, Mapping[str, str]]) -> Drawn:
+def drawn(
+    panel: AnyPanel,
+    pattern: IndexPattern,
+    colors: Mapping[str, Mapping[str, str]],
+    height: int,
+) -> Drawn:
     """Draw a panel.
 
     Args:
         panel: One that is no saved search.
         pattern: Its index pattern.
         colors: The color of each value, by field.
+        height: Of its row, in units of the grid.
     """
     if isinstance(panel, Events):
         raise TypeError("a saved search is drawn by Discover")
@@ -99,11 +117,17 @@ def drawn(panel: AnyPanel, pattern: IndexPattern, colors: Mapping[str, Mapping[s
     kind = _TYPES[type(panel)]
     params = dict(_PARAMS.get(kind, {}))
     if isinstance(panel, Table):
-        params["perPage"] = panel.per_page
+        params["perPage"] = rows_that_fit(height)
     if isinstance(panel, (OverTime, Bars)):
         params |= _stacked(panel.metric.label, upright=isinstance(panel, OverTime))
     made = aggregations_of(panel, pattern.time_field)
     return Drawn(kind, made, params, _colors_of(panel, colors))
+
+
+def rows_that_fit(height: int) -> int:
+    """Say how many rows a table shows at once, between its heading and its pages."""
+    pixels = 28 * height - 8
+    return (pixels - _AROUND_ROWS) // _ROW
 
 
 def _stacked(label: str, *, upright: bool) -> dict[str, Any]:

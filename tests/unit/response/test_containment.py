@@ -30,7 +30,7 @@ from tests.policies import is_denied
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from enricher.response.plans import Call, Plan, Step
+    from enricher.response.plans import AwsCall, Plan, Step
 
 HOME, DATA = "111122223333", "444455556666"
 AT = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -386,8 +386,8 @@ def every_plan() -> Iterator[Plan]:
             )
 
 
-def every_call() -> list[Call]:
-    found: dict[str, Call] = {}
+def every_call() -> list[AwsCall]:
+    found: dict[str, AwsCall] = {}
     for made in every_plan():
         for step in made.steps:
             for call in (*step.calls, *step.verification.calls, *step.undo.calls):

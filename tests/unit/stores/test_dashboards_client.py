@@ -185,7 +185,7 @@ def test_links_lead_to_the_investigation_page_that_is_set(
     )
     assert install("--url", api.url).exit_code == 0
     formats = api.objects["index-pattern", "enricher-events"]["attributes"]["fieldFormatMap"]
-    link = codec.loads(formats)["enriched.source.ip"]["params"]["urlTemplate"]
+    link = codec.loads(formats)["enriched.session.principal_arn"]["params"]["urlTemplate"]
     assert link == "https://soc.example.org/investigate?q={{value}}"
 
 

@@ -1,0 +1,48 @@
+"""Parts of queries in OpenSearch's query DSL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from enricher.cloudtrail.times import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+Query = dict[str, Any]
+
+
+def exists(field: str) -> Query:
+    """Give the query of events that have a field."""
+    return {"exists": {"field": field}}
+
+
+def any_of(queries: Iterable[Query]) -> Query:
+    """Give the query of what any of these matches."""
+    found = list(queries)
+    return found[0] if len(found) == 1 else {"bool": {"should": found, "minimum_should_match": 1}}
+
+
+def all_of(*queries: Query) -> Query:
+    """Give the query of what all of these match."""
+    return {"bool": {"filter": list(queries)}}
+
+
+def same(field: str, value: str | None) -> Query:
+    """Give the query of events whose field has exactly this value; None: that have none."""
+    if value is None:
+        return {"bool": {"must_not": [exists(field)]}}
+    return {"term": {field: value}}
+
+
+def between(start: datetime, end: datetime, *, inclusive: bool = False) -> Query:
+    """Give the query of events from start, inclusive, to end."""
+    upper = "lte" if inclusive else "lt"
+    return {"range": {"eventTime": {"gte": format_time(start), upper: format_time(end)}}}
+
+
+def of_events(event_ids: Sequence[str]) -> Query:
+    """Give the query of these events; one without an event id goes by its document's."""
+    ids = list(event_ids)
+    return any_of([{"terms": {"eventID": ids}}, {"ids": {"values": ids}}])

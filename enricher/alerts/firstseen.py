@@ -1,0 +1,249 @@
+"""What a first-seen rule has seen, and which alerts a run of it touches.
+
+The baseline keeps, for each combination of values, the earliest event that had it. The least of
+what was ever seen does not depend on the order in which it was seen; so an event that is delivered
+late and is earlier moves the first, and the alerts of both are looked at again.
+
+A rule begins with the earliest event that matches it: what is first seen less than ``learn`` after
+that only teaches. Events that lack one of the fields neither teach nor fire.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from enricher.alerts.alert import FirstSeenShown, Grouped, Key, window_of
+from enricher.alerts.clauses import all_of, same
+from enricher.alerts.ports import Fault, Grouping, Seen
+from enricher.cloudtrail import codec
+from enricher.cloudtrail.times import format_time, parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from enricher.alerts.ports import Baseline, Bucket, Matching
+    from enricher.alerts.rules import FirstSeen, Rule
+
+_AT_ONCE = 1_000
+_NEVER = "9999-12-31T23:59:59Z"
+
+
+@dataclass(slots=True)
+class Learned:
+    """What a run of a first-seen rule learned.
+
+    Attributes:
+        touched: Alerts to look at.
+        heirs: Who has the first event by now, by digest of the alerts that had it before.
+        known: Time of the first event that the rule had ever seen before this run.
+        beginning: The same after it, to be kept when the alerts are written.
+    """
+
+    known: datetime | None
+    beginning: datetime | None
+    touched: set[Key] = field(default_factory=set)
+    heirs: dict[str, Key] = field(default_factory=dict)
+
+
+def scope_of(rule: Rule) -> str:
+    """Name what a rule has seen: by what it asks, so that another text alone does not matter."""
+    return codec.digest([rule.id, rule.query, first_seen_of(rule).fields])[:32]
+
+
+def first_seen_of(rule: Rule) -> FirstSeen:
+    """Give what makes a rule a first-seen rule."""
+    if rule.first_seen is None:
+        raise AssertionError("only of rules that have it")
+    return rule.first_seen
+
+
+def learn(
+    rules: Sequence[tuple[Rule, datetime]],
+    changed: Sequence[str],
+    matching: Matching,
+    baseline: Baseline,
+) -> dict[str, Learned | Fault]:
+    """Take what is new into the baseline, and say which alerts that touches.
+
+    A rule that has seen nothing yet is taught from all events there are; of those, only what is
+    new raises alerts.
+
+    Args:
+        rules: The rules, each with an instant: what was enriched from then on is new.
+        changed: Ids of the events that were written again since.
+        matching: The events.
+        baseline: What was seen before.
+
+    Returns:
+        By rule id, what it learned, or why it could not.
+    """
+    chosen = [rule for rule, _ in rules]
+    known = baseline.beginnings([scope_of(rule) for rule in chosen])
+    stale: dict[str, list[Seen]] = {}
+    for entry in baseline.naming(changed) if changed else ():
+        stale.setdefault(entry.scope, []).append(entry)
+    new = matching.groups([_question(rule, since) for rule, since in rules])
+    untaught = [rule for rule in chosen if scope_of(rule) not in known]
+    all_there_is = matching.groups([_question(rule, None) for rule in untaught])
+    taught = {rule.id: answer for rule, answer in zip(untaught, all_there_is, strict=True)}
+    found: dict[str, Learned | Fault] = {}
+    for rule, fresh in zip(chosen, new, strict=True):
+        everything = taught.get(rule.id, fresh)
+        if isinstance(fresh, Fault):
+            found[rule.id] = fresh
+            continue
+        if isinstance(everything, Fault):
+            found[rule.id] = everything
+            continue
+        beginning = known.get(scope_of(rule))
+        learned = Learned(known=beginning, beginning=beginning)
+        repaired = _repair(rule, stale.get(scope_of(rule), []), matching, baseline, learned)
+        if isinstance(repaired, Fault):
+            found[rule.id] = repaired
+            continue
+        entries = _note(list(_seen(rule, everything).values()), baseline)
+        _touch(rule, [*repaired, *(entries[one] for one in _seen(rule, fresh))], learned)
+        _begin(rule, entries.values(), baseline, learned)
+        found[rule.id] = learned
+    return found
+
+
+def _touch(rule: Rule, entries: Iterable[Seen], learned: Learned) -> None:
+    for one in entries:
+        key = key_of(one, rule)
+        learned.touched.add(key)
+        learned.heirs |= dict.fromkeys(one.before, key)
+
+
+def _begin(rule: Rule, entries: Iterable[Seen], baseline: Baseline, learned: Learned) -> None:
+    """Find when the rule begins; what only taught while it seemed to begin later fires now."""
+    firsts = [_time(one.first_at) for one in entries]
+    known = learned.known
+    learned.beginning = min([*firsts, known] if known else firsts, default=None)
+    if known and learned.beginning and learned.beginning < known:
+        span = first_seen_of(rule).learn
+        late = baseline.between(scope_of(rule), learned.beginning + span, known + span)
+        learned.touched |= {key_of(entry, rule) for entry in late}
+
+
+def counts(entries: Iterable[Seen], rule: Rule, beginning: datetime | None) -> list[Seen]:
+    """Give the combinations that fire: those that are first seen when the rule has learned."""
+    if beginning is None:
+        return []
+    learned_at = format_time(beginning + first_seen_of(rule).learn)
+    return sorted((one for one in entries if one.first_at >= learned_at), key=lambda one: one.rank)
+
+
+def shown(entry: Seen, rule: Rule) -> FirstSeenShown:
+    """Give a combination as its alert shows it."""
+    pairs = zip(first_seen_of(rule).fields, entry.values, strict=True)
+    return FirstSeenShown(
+        values=tuple(Grouped(field=name, value=value) for name, value in pairs),
+        at=entry.first_at,
+        event_id=entry.event_id,
+    )
+
+
+def key_of(entry: Seen, rule: Rule) -> Key:
+    """Give the alert that a combination's first event belongs to."""
+    start = window_of(_time(entry.first_at), rule.window)
+    return Key(rule_id=rule.id, values=entry.group, start=start)
+
+
+def _question(rule: Rule, since: datetime | None) -> Grouping:
+    fields = first_seen_of(rule).fields
+    return Grouping(query=rule.query, by=fields, since=since, shown=rule.group_by)
+
+
+def _seen(rule: Rule, buckets: Iterable[Bucket]) -> dict[str, Seen]:
+    """Give the combinations that were found, by id."""
+    found = (_entry(rule, bucket) for bucket in buckets)
+    return {entry.id: entry for entry in found if None not in entry.values}
+
+
+def _entry(rule: Rule, bucket: Bucket) -> Seen:
+    first = bucket.first
+    if first is None:
+        raise AssertionError("the question asked for the first event")
+    scope = scope_of(rule)
+    key = Key(rule_id=rule.id, values=first.values, start=window_of(first.at, rule.window))
+    return Seen(
+        id=codec.digest([scope, bucket.values])[:40],
+        scope=scope,
+        rule_id=rule.id,
+        values=bucket.values,
+        first_at=format_time(first.at),
+        event_id=first.id,
+        key=key.digest,
+        group=first.values,
+    )
+
+
+def _note(found: Sequence[Seen], baseline: Baseline) -> dict[str, Seen]:
+    """Take combinations into the baseline; give them as they are known afterwards."""
+    after: dict[str, Seen] = {}
+    for start in range(0, len(found), _AT_ONCE):
+        part = found[start : start + _AT_ONCE]
+        known = baseline.known([entry.id for entry in part])
+        merged = {entry.id: _earlier(entry, known.get(entry.id)) for entry in part}
+        baseline.note([entry for number, entry in merged.items() if entry != known.get(number)])
+        after |= merged
+    return after
+
+
+def _earlier(entry: Seen, known: Seen | None) -> Seen:
+    return known if known is not None and known.rank <= entry.rank else _instead(entry, known)
+
+
+def _instead(entry: Seen, known: Seen | None) -> Seen:
+    """Give an entry that takes another's place, and remembers which alert that belonged to."""
+    if known is None:
+        return entry
+    before = [one for one in (*known.before, known.key) if one not in ("", entry.key)]
+    return msgspec.structs.replace(entry, before=tuple(dict.fromkeys(before)))
+
+
+def _forgotten(known: Seen) -> Seen:
+    """Give an entry that no event has any more: whatever comes is earlier."""
+    nowhere = msgspec.structs.replace(known, first_at=_NEVER, event_id="", key="")
+    return _instead(nowhere, known)
+
+
+def _repair(
+    rule: Rule,
+    stale: Sequence[Seen],
+    matching: Matching,
+    baseline: Baseline,
+    learned: Learned,
+) -> list[Seen] | Fault:
+    """Look again for the first events of combinations whose first event was written again."""
+    answers = matching.groups([_again(rule, known) for known in stale])
+    repaired: list[Seen] = []
+    for known, answer in zip(stale, answers, strict=True):
+        if isinstance(answer, Fault):
+            return answer
+        learned.touched.add(key_of(known, rule))
+        now = _seen(rule, answer).get(known.id)
+        entry = _forgotten(known) if now is None else _instead(now, known)
+        if entry != known:
+            baseline.replace(entry)
+        if now is not None:
+            repaired.append(entry)
+    return repaired
+
+
+def _again(rule: Rule, known: Seen) -> Grouping:
+    fields = first_seen_of(rule).fields
+    clauses = [same(name, value) for name, value in zip(fields, known.values, strict=True)]
+    return Grouping(query=all_of(rule.query, *clauses), by=fields, shown=rule.group_by)
+
+
+def _time(text: str) -> datetime:
+    at = parse_time(text)
+    if at is None:
+        raise AssertionError("a time that we wrote")
+    return at

@@ -1,0 +1,353 @@
+"""Bring alerts to what their events say now: open, count, upgrade, move, supersede, withdraw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from enricher.alerts import alert as alerts
+from enricher.alerts.clauses import all_of, any_of, between, of_events, same
+from enricher.alerts.firstseen import counts, scope_of, shown
+from enricher.alerts.ports import Fault, Grouping
+from enricher.alerts.suppress import with_suppression
+from enricher.alerts.thresholds import Instant, bursts
+from enricher.cloudtrail.times import SECOND
+from enricher.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from enricher.alerts.alert import Alert, Content, Key
+    from enricher.alerts.clauses import Query
+    from enricher.alerts.ports import (
+        AlertStore,
+        Baseline,
+        Bucket,
+        Matching,
+        Seen,
+        Stored,
+        Suppression,
+    )
+    from enricher.alerts.rules import Rule, Threshold
+    from enricher.alerts.thresholds import Span
+
+_AT_ONCE = 200
+_ROUNDS = 5
+
+
+class Stores(Protocol):
+    """Where events, alerts and what was seen before are."""
+
+    @property
+    def matching(self) -> Matching:
+        """The events."""
+        ...
+
+    @property
+    def alerts(self) -> AlertStore:
+        """The alerts."""
+        ...
+
+    @property
+    def baseline(self) -> Baseline:
+        """What was seen before."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What alerts are judged by.
+
+    Attributes:
+        rules: Rules by id.
+        beginnings: When each first-seen rule that ran began.
+        heirs: Who has the event of a first-seen alert by now, by digest of its key.
+    """
+
+    rules: Mapping[str, Rule]
+    beginnings: Mapping[str, datetime | None]
+    suppressions: Sequence[Suppression]
+    heirs: Mapping[str, Key]
+    now: datetime
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the events say of some alerts."""
+
+    contents: dict[Key, Content | None] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+
+
+def settle(
+    touched: Iterable[Key], stale: Sequence[Stored], question: Question, stores: Stores
+) -> Iterator[tuple[list[Alert], dict[str, str]]]:
+    """Write the alerts that are other than before.
+
+    Args:
+        touched: What new events belong to.
+        stale: Alerts that hold events which were written again.
+        question: What they are judged by.
+        stores: Where they are.
+
+    Yields:
+        In parts, what was written, and which rules failed at it, with the reason.
+    """
+    left = [one for one in stale if _is_of_rule(one.alert, question.rules)]
+    emptied: list[Stored] = []
+    for start in range(0, len(left), _AT_ONCE):
+        part = left[start : start + _AT_ONCE]
+        found = _look([one.alert.stands_for for one in part], question, stores)
+        emptied += [one for one in part if _is_empty(one, found)]
+        kept = [one for one in part if one not in emptied]
+        keys = [one.alert.stands_for for one in kept]
+        yield _write(keys, found, [], question, stores), found.faults
+    gone = {one.alert.key for one in emptied}
+    keys = sorted(
+        (key for key in touched if key.digest not in gone),
+        key=lambda key: (key.rule_id, key.start, key.digest),
+    )
+    for start in range(0, len(keys), _AT_ONCE):
+        part_of_keys = keys[start : start + _AT_ONCE]
+        found = _look(part_of_keys, question, stores)
+        yield _write(part_of_keys, found, emptied, question, stores), found.faults
+    yield _leave(emptied, question, stores), {}
+
+
+def _is_of_rule(alert: Alert, rules: Mapping[str, Rule]) -> bool:
+    """Say whether an alert is one that its rule would raise: it may have grouped otherwise."""
+    rule = rules.get(alert.rule.id)
+    return rule is not None and tuple(one.field for one in alert.group) == rule.group_by
+
+
+def _is_empty(stored: Stored, found: _Found) -> bool:
+    key = stored.alert.stands_for
+    return bool(stored.alert.count) and key in found.contents and found.contents[key] is None
+
+
+# --- what the events say --------------------------------------------------------------------------
+
+
+def _look(keys: Sequence[Key], question: Question, stores: Stores) -> _Found:
+    found = _Found()
+    firsts = _firsts(keys, question, stores)
+    spans = _spans(keys, question, stores, found)
+    asked: dict[Key, Query] = {}
+    for key in keys:
+        if key.rule_id in found.faults:
+            continue
+        rule = question.rules[key.rule_id]
+        query = _query(key, rule, firsts.get(key, []), spans.get(key, []))
+        if query is None:
+            found.contents[key] = None
+        else:
+            asked[key] = query
+    answers = stores.matching.contents(list(asked.values()))
+    for key, answer in zip(asked, answers, strict=True):
+        if isinstance(answer, Fault):
+            found.faults[key.rule_id] = answer.reason
+            continue
+        rule = question.rules[key.rule_id]
+        new = tuple(shown(one, rule) for one in firsts.get(key, [])[: alerts.MOST_EVENT_IDS])
+        found.contents[key] = answer and msgspec.structs.replace(answer, first_seen=new)
+    return found
+
+
+def _query(key: Key, rule: Rule, firsts: Sequence[Seen], spans: Sequence[Span]) -> Query | None:
+    """Give the query of the events that an alert is about; None where there are none."""
+    if rule.threshold is not None:
+        within = any_of(between(*one, inclusive=True) for one in spans) if spans else None
+        return within and all_of(_of_group(key, rule), within)
+    window = all_of(_of_group(key, rule), between(key.start, key.start + rule.window))
+    if rule.first_seen is None:
+        return window
+    ids = sorted({one.event_id for one in firsts})
+    return all_of(window, of_events(ids)) if ids else None
+
+
+def _of_group(key: Key, rule: Rule) -> Query:
+    pairs = zip(rule.group_by, key.values, strict=True)
+    return all_of(rule.query, *(same(name, value) for name, value in pairs))
+
+
+def _firsts(keys: Sequence[Key], question: Question, stores: Stores) -> dict[Key, list[Seen]]:
+    """Give what was first seen with each alert of a first-seen rule, as far as it fires."""
+    by_rule: dict[str, dict[str, Key]] = {}
+    for key in keys:
+        if question.rules[key.rule_id].first_seen is not None:
+            by_rule.setdefault(key.rule_id, {})[key.digest] = key
+    scopes = {rule_id: scope_of(question.rules[rule_id]) for rule_id in by_rule}
+    unknown = [scope for rule_id, scope in scopes.items() if rule_id not in question.beginnings]
+    known = stores.baseline.beginnings(unknown)
+    found: dict[Key, list[Seen]] = {}
+    for rule_id, digests in by_rule.items():
+        rule, scope = question.rules[rule_id], scopes[rule_id]
+        beginning = question.beginnings.get(rule_id, known.get(scope))
+        seen = stores.baseline.of_keys(scope, list(digests))
+        for one in counts(seen, rule, beginning):
+            found.setdefault(digests[one.key], []).append(one)
+    return found
+
+
+def _spans(
+    keys: Sequence[Key], question: Question, stores: Stores, found: _Found
+) -> dict[Key, list[Span]]:
+    """Give when enough happened, of each alert of a threshold."""
+    counted: list[tuple[Key, Rule, Threshold]] = []
+    for key in keys:
+        rule = question.rules[key.rule_id]
+        if rule.threshold is not None:
+            counted.append((key, rule, rule.threshold))
+    answers = stores.matching.groups([_counting(*one) for one in counted])
+    spans: dict[Key, list[Span]] = {}
+    for (key, rule, threshold), answer in zip(counted, answers, strict=True):
+        if isinstance(answer, Fault):
+            found.faults[key.rule_id] = answer.reason
+        else:
+            end = key.start + rule.window
+            spans[key] = bursts(_instants(answer), threshold, key.start, end)
+    return spans
+
+
+def _counting(key: Key, rule: Rule, threshold: Threshold) -> Grouping:
+    """Ask for the events of each second, by the value whose kinds are counted."""
+    span = between(key.start - threshold.within, key.start + rule.window)
+    return Grouping(
+        query=all_of(_of_group(key, rule), span),
+        by=(threshold.field,) if threshold.field else (),
+        window=SECOND,
+    )
+
+
+def _instants(buckets: Iterable[Bucket]) -> list[Instant]:
+    found = [
+        Instant(one.start, one.values[0] if one.values else None, one.count)
+        for one in buckets
+        if one.start is not None and None not in one.values
+    ]
+    return sorted(found, key=lambda one: one.at)
+
+
+# --- what becomes of the alerts -------------------------------------------------------------------
+
+
+def _write(
+    keys: Sequence[Key],
+    found: _Found,
+    emptied: list[Stored],
+    question: Question,
+    stores: Stores,
+) -> list[Alert]:
+    """Write alerts over what is there, again where others wrote meanwhile."""
+    open_ones = {key.digest: key for key in keys if key in found.contents}
+    written: list[Alert] = []
+    for _ in range(_ROUNDS):
+        stored = stores.alerts.by_keys(list(open_ones))
+        changes = _changes(open_ones, stored, found, emptied, question, stores)
+        results = stores.alerts.write([(alert, before) for alert, before in changes.values()])
+        done = [alert for (alert, _), ok in zip(changes.values(), results, strict=True) if ok]
+        written += done
+        lost = [digest for digest, ok in zip(changes, results, strict=True) if not ok]
+        gone = {alert.id for alert in done}
+        emptied[:] = [one for one in emptied if one.alert.id not in gone]
+        if not lost:
+            return written
+        open_ones = {digest: open_ones[digest] for digest in lost}
+        stores.alerts.refresh()
+    raise UnavailableError("alerts are being rewritten by others; try again later")
+
+
+def _changes(  # noqa: PLR0913, PLR0917 - what is there, what was found, and what it is judged by
+    keys: Mapping[str, Key],
+    stored: Mapping[str, Stored],
+    found: _Found,
+    emptied: Sequence[Stored],
+    question: Question,
+    stores: Stores,
+) -> dict[str, tuple[Alert, Stored | None]]:
+    """Give what is to be written, by digest of the key."""
+    changes: dict[str, tuple[Alert, Stored | None]] = {}
+    new: dict[str, Key] = {}
+    followed: set[str] = set()
+    for digest, key in keys.items():
+        content, rule = found.contents[key], question.rules[key.rule_id]
+        known = stored.get(digest)
+        if known is not None:
+            after = alerts.found_again(known.alert, rule, content, question.now)
+        elif content is None:
+            continue
+        elif leaver := _leaver(key, content, emptied, followed, question):
+            followed.add(leaver.alert.id)
+            known = leaver
+            after = alerts.moved(known.alert, key, rule, content, question.now)
+        else:
+            new[digest] = key
+            continue
+        after = with_suppression(after, question.suppressions, question.now)
+        if after is not known.alert:
+            changes[digest] = (after, known)
+    ids = _ids(list(new), stores.alerts)
+    for digest, key in new.items():
+        content = found.contents[key]
+        if content is not None:
+            rule = question.rules[key.rule_id]
+            made = alerts.opened(ids[digest], key, rule, content, question.now)
+            changes[digest] = (with_suppression(made, question.suppressions, question.now), None)
+    return changes
+
+
+def _leaver(
+    key: Key,
+    content: Content,
+    emptied: Sequence[Stored],
+    followed: set[str],
+    question: Question,
+) -> Stored | None:
+    """Find an alert that lost all its events to this one."""
+    for one in emptied:
+        if one.alert.rule.id == key.rule_id and one.alert.id not in followed:
+            heir = question.heirs.get(one.alert.key)
+            if heir == key or not {*one.alert.event_ids}.isdisjoint(content.event_ids):
+                return one
+    return None
+
+
+def _ids(digests: Sequence[str], store: AlertStore) -> dict[str, str]:
+    """Give new alerts their ids: the digest, or one beside it where that alert has moved away."""
+    ids = {digest: digest for digest in digests}
+    number = 1
+    while taken := store.taken(list(ids.values())):
+        number += 1
+        ids = {one: f"{one}-{number}" if at in taken else at for one, at in ids.items()}
+    return ids
+
+
+def _leave(emptied: Sequence[Stored], question: Question, stores: Stores) -> list[Alert]:
+    """Close the alerts that have no event any more, with who has them now."""
+    if not emptied:
+        return []
+    stores.alerts.refresh()
+    changes: list[tuple[Alert, Stored | None]] = []
+    for one in emptied:
+        rule = question.rules[one.alert.rule.id]
+        heir = _heir(one, question, stores)
+        after = (
+            alerts.superseded(one.alert, heir.alert.id, question.now)
+            if heir is not None
+            else alerts.found_again(one.alert, rule, None, question.now)
+        )
+        changes.append((after, one))
+    # Where somebody else was faster, what they wrote is looked at in the next run.
+    results = stores.alerts.write(changes)
+    return [alert for (alert, _), ok in zip(changes, results, strict=True) if ok]
+
+
+def _heir(stored: Stored, question: Question, stores: Stores) -> Stored | None:
+    """Find the alert of the same rule that holds what this one held."""
+    key = question.heirs.get(stored.alert.key)
+    if key is not None and (found := stores.alerts.by_keys([key.digest])):
+        return found[key.digest]
+    return stores.alerts.naming(stored.alert.rule.id, stored.alert.event_ids, stored.alert.id)

@@ -1,0 +1,252 @@
+"""The events, asked by alert rules what matches: many questions in one request."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from enricher.alerts.alert import MOST_EVENT_IDS, Content, OriginShown, SessionShown
+from enricher.alerts.ports import Bucket, Changed, Fault, FirstEvent
+from enricher.cloudtrail import codec
+from enricher.cloudtrail.times import format_time
+from enricher.errors import UnavailableError
+from enricher.stores.opensearch import EVENTS
+from enricher.stores.opensearch_client import (
+    AS_STORED,
+    BLOCKED,
+    SERVER_ERROR,
+    patiently,
+    translated,
+    walk,
+)
+from enricher.stores.patience import OVERLOADED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import timedelta
+
+    from opensearchpy import OpenSearch
+
+    from enricher.alerts.clauses import Query
+    from enricher.alerts.ports import Grouping
+
+_OF_NONE = {"ignore_unavailable": True, "allow_no_indices": True}
+_SEARCHES = 100  # of one request
+_BUCKETS = 1_000
+_VALUES = 50
+_PAGE = 5_000
+_IN_ORDER = ({"eventTime": "asc"}, AS_STORED)
+_WINDOW = "window"
+_TERMS = {
+    "accounts": "recipientAccountId",
+    "regions": "awsRegion",
+    "actions": "eventName",
+    "targets": "enriched.target.arns",
+    "sources": "sourceIPAddress",
+    "origins": "enriched.origin.id",
+}
+
+
+class OpenSearchMatching:
+    """The events of all indices, or of those that are named."""
+
+    def __init__(self, client: OpenSearch, index: str = EVENTS) -> None:
+        self._client = client
+        self._index = index
+
+    def groups(self, questions: Sequence[Grouping]) -> list[list[Bucket] | Fault]:
+        """Answer each question in full, page by page."""
+        found: list[list[Bucket]] = [[] for _ in questions]
+        faults: dict[int, Fault] = {}
+        after: dict[int, Any] = dict.fromkeys(range(len(questions)))
+        while after:
+            bodies = [_grouping(questions[number], place) for number, place in after.items()]
+            answers = zip(list(after), self._ask(bodies), strict=True)
+            after = {}
+            for number, answer in answers:
+                if isinstance(answer, Fault):
+                    faults[number] = answer
+                    continue
+                page = answer.get("aggregations", {}).get("groups", {})
+                buckets = page.get("buckets", [])
+                found[number] += [_bucket(one, questions[number]) for one in buckets]
+                if len(buckets) == _BUCKETS:
+                    after[number] = page["after_key"]
+        return [faults.get(number, buckets) for number, buckets in enumerate(found)]
+
+    def contents(self, queries: Sequence[Query]) -> list[Content | Fault | None]:
+        """Say what is to be said of the events that each query matches."""
+        answers = self._ask([_summary(query) for query in queries])
+        return [one if isinstance(one, Fault) else _content(one) for one in answers]
+
+    def changed(self, since: datetime) -> Iterator[list[Changed]]:
+        """Give the events that were written again from an instant on."""
+        query = {
+            "bool": {
+                "filter": [_enriched_since(since), {"range": {"enriched.revision": {"gt": 1}}}]
+            }
+        }
+        wanted = ("eventID", "eventTime")
+        for hits in walk(self._client, self._index, query, _IN_ORDER, size=_PAGE, _source=wanted):
+            yield [Changed(_event_id(hit), _millis(hit["sort"][0])) for hit in hits]
+
+    def _ask(self, bodies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any] | Fault]:
+        answers: list[Mapping[str, Any] | Fault] = []
+        for start in range(0, len(bodies), _SEARCHES):
+            part = bodies[start : start + _SEARCHES]
+            answers += patiently(partial(self._ask_at_once, part))
+        return answers
+
+    def _ask_at_once(self, bodies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any] | Fault]:
+        header = codec.dumps({"index": self._index, **_OF_NONE})
+        lines = b"".join(header + b"\n" + codec.dumps(body) + b"\n" for body in bodies)
+        with translated():
+            answer = self._client.msearch(body=lines)
+        return [_checked(one) for one in answer["responses"]]
+
+
+def _checked(answer: Mapping[str, Any]) -> Mapping[str, Any] | Fault:
+    """Tell a rule's fault from the cluster's.
+
+    Raises:
+        UnavailableError: If the cluster could not answer in full now.
+    """
+    error = answer.get("error")
+    if error is None and not answer["_shards"]["failed"]:
+        return answer
+    if error is None:
+        failure = answer["_shards"]["failures"][0]
+        error, status = failure["reason"], failure.get("status", SERVER_ERROR)
+    else:
+        status = answer["status"]
+    causes = error.get("root_cause") or [error]
+    kind = causes[0].get("type", "")
+    if status in OVERLOADED or kind in BLOCKED or "circuit_breaking" in kind:
+        raise UnavailableError(f"OpenSearch cannot search now: {kind}")
+    return Fault(f"OpenSearch refuses the query: {kind}: {causes[0].get('reason', '')}")
+
+
+# --- questions ------------------------------------------------------------------------------------
+
+
+def _enriched_since(since: datetime) -> Query:
+    return {"range": {"enriched.at": {"gte": format_time(since)}}}
+
+
+def _grouping(question: Grouping, after: Mapping[str, Any] | None) -> dict[str, Any]:
+    sources: list[dict[str, Any]] = []
+    if question.window is not None:
+        sources.append({_WINDOW: {"date_histogram": _aligned(question.window)}})
+    for number, name in enumerate(question.by):
+        sources.append({str(number): {"terms": {"field": name, "missing_bucket": True}}})
+    composite: dict[str, Any] = {"size": _BUCKETS, "sources": sources}
+    if after is not None:
+        composite["after"] = after
+    groups: dict[str, Any] = {"composite": composite}
+    if question.shown:
+        groups["aggs"] = {"first": {"top_hits": _first(("eventID",), question.shown)}}
+    filters = [question.query]
+    if question.since is not None:
+        filters.append(_enriched_since(question.since))
+    return {
+        "size": 0,
+        "track_total_hits": False,
+        "query": {"bool": {"filter": filters}},
+        "aggs": {"groups": groups},
+    }
+
+
+def _aligned(window: timedelta) -> dict[str, Any]:
+    return {"field": "eventTime", "fixed_interval": f"{int(window.total_seconds())}s"}
+
+
+def _first(source: Sequence[str], values: Sequence[str] = ()) -> dict[str, Any]:
+    first: dict[str, Any] = {
+        "size": 1,
+        "_source": list(source),
+        "sort": [{"eventTime": "asc"}, {"eventID": "asc"}],
+    }
+    return {**first, "docvalue_fields": list(values)} if values else first
+
+
+def _summary(query: Query) -> dict[str, Any]:
+    shown = ("enriched.origin", "enriched.session.root_id")
+    return {
+        "size": MOST_EVENT_IDS,
+        "track_total_hits": True,
+        "query": {"bool": {"filter": [query]}},
+        "_source": ["eventID"],
+        "sort": [{"eventTime": "desc"}, {"eventID": "desc"}],
+        "aggs": {
+            "first_at": {"min": {"field": "eventTime"}},
+            "last_at": {"max": {"field": "eventTime"}},
+            "first": {"top_hits": _first(shown)},
+            **{
+                name: {"terms": {"field": field, "size": _VALUES}} for name, field in _TERMS.items()
+            },
+        },
+    }
+
+
+# --- answers --------------------------------------------------------------------------------------
+
+
+def _bucket(bucket: Mapping[str, Any], question: Grouping) -> Bucket:
+    key = bucket["key"]
+    first = bucket["first"]["hits"]["hits"][0] if question.shown else None
+    return Bucket(
+        values=tuple(_spelled(key[str(number)]) for number in range(len(question.by))),
+        start=_millis(key[_WINDOW]) if question.window is not None else None,
+        count=bucket["doc_count"],
+        first=None if first is None else _first_event(first, question.shown),
+    )
+
+
+def _first_event(hit: Mapping[str, Any], shown: Sequence[str]) -> FirstEvent:
+    fields = hit.get("fields", {})
+    return FirstEvent(
+        id=_event_id(hit),
+        at=_millis(hit["sort"][0]),
+        values=tuple(_spelled(fields[name][0]) if fields.get(name) else None for name in shown),
+    )
+
+
+def _spelled(value: object) -> str | None:
+    """Spell a value as a term query takes it."""
+    if value is None:
+        return None
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _content(answer: Mapping[str, Any]) -> Content | None:
+    total = answer["hits"]["total"]["value"]
+    if not total:
+        return None
+    found = answer["aggregations"]
+    enriched = found["first"]["hits"]["hits"][0]["_source"].get("enriched", {})
+    origin = enriched.get("origin") or {}
+    values: dict[str, Any] = {name: tuple(sorted(_keys(found[name]))) for name in _TERMS}
+    return Content(
+        first_at=format_time(_millis(found["first_at"]["value"])),
+        last_at=format_time(_millis(found["last_at"]["value"])),
+        count=total,
+        event_ids=tuple(_event_id(hit) for hit in answer["hits"]["hits"]),
+        origin=OriginShown(**{name: origin.get(name) for name in OriginShown.__struct_fields__}),
+        session=SessionShown(root_id=(enriched.get("session") or {}).get("root_id")),
+        **values,
+    )
+
+
+def _keys(terms: Mapping[str, Any]) -> list[str]:
+    return [bucket["key"] for bucket in terms["buckets"]]
+
+
+def _event_id(hit: Mapping[str, Any]) -> str:
+    """Give an event's id; that of its document where the record has none (rulings 20)."""
+    found = hit.get("_source", {}).get("eventID")
+    return found if isinstance(found, str) else str(hit["_id"])
+
+
+def _millis(value: float) -> datetime:
+    return datetime.fromtimestamp(value / 1000, tz=UTC)

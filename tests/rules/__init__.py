@@ -1,0 +1,1 @@
+"""Examples of alert rules: records that they must find, and that they must not."""

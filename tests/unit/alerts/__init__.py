@@ -1,0 +1,1 @@
+"""Alert rules: what they ask, and what becomes of what they find."""
