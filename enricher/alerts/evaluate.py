@@ -159,9 +159,13 @@ def _judge(run: _Run) -> None:
     heirs = {digest: key for one in run.learned.values() for digest, key in one.heirs.items()}
     stale |= {one.alert.id: one for one in services.alerts.by_keys(list(heirs)).values()}
     _settle(run, touched, list(stale.values()), heirs)
-    for rule_id, learned in run.learned.items():
-        if learned.beginning is not None and learned.beginning != learned.known:
-            services.baseline.begin(scope_of(run.rules[rule_id]), learned.beginning)
+    services.baseline.begin(
+        {
+            scope_of(run.rules[rule_id]): learned.beginning
+            for rule_id, learned in run.learned.items()
+            if learned.beginning is not None and learned.beginning != learned.known
+        }
+    )
     _note_faults(run, stored)
 
 

@@ -10,7 +10,7 @@ that only teaches. Events that lack one of the fields neither teach nor fire.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -81,53 +81,90 @@ def learn(
     Returns:
         By rule id, what it learned, or why it could not.
     """
-    chosen = [rule for rule, _ in rules]
-    known = baseline.beginnings([scope_of(rule) for rule in chosen])
-    stale: dict[str, list[Seen]] = {}
-    for entry in baseline.naming(changed) if changed else ():
-        stale.setdefault(entry.scope, []).append(entry)
+    scopes = {rule.id: scope_of(rule) for rule, _ in rules}
+    known = baseline.beginnings(list(scopes.values()))
+    untaught = [rule for rule, _ in rules if scopes[rule.id] not in known]
     new = matching.groups([_question(rule, since) for rule, since in rules])
-    untaught = [rule for rule in chosen if scope_of(rule) not in known]
     all_there_is = matching.groups([_question(rule, None) for rule in untaught])
     taught = {rule.id: answer for rule, answer in zip(untaught, all_there_is, strict=True)}
     found: dict[str, Learned | Fault] = {}
-    for rule, fresh in zip(chosen, new, strict=True):
+    lessons: list[_Lesson] = []
+    for (rule, _), fresh in zip(rules, new, strict=True):
         everything = taught.get(rule.id, fresh)
         if isinstance(fresh, Fault):
             found[rule.id] = fresh
-            continue
-        if isinstance(everything, Fault):
+        elif isinstance(everything, Fault):
             found[rule.id] = everything
-            continue
-        beginning = known.get(scope_of(rule))
-        learned = Learned(known=beginning, beginning=beginning)
-        repaired = _repair(rule, stale.get(scope_of(rule), []), matching, baseline, learned)
-        if isinstance(repaired, Fault):
-            found[rule.id] = repaired
-            continue
-        entries = _note(list(_seen(rule, everything).values()), baseline)
-        _touch(rule, [*repaired, *(entries[one] for one in _seen(rule, fresh))], learned)
-        _begin(rule, entries.values(), baseline, learned)
-        found[rule.id] = learned
-    return found
+        else:
+            scope = scopes[rule.id]
+            lesson = _Lesson(rule, scope, known.get(scope))
+            lesson.fresh, lesson.everything = lesson.seen(fresh), lesson.seen(everything)
+            lessons.append(lesson)
+    faults = _repair(lessons, changed, matching, baseline)
+    lessons = [one for one in lessons if one.rule.id not in faults]
+    entries = _note([one for lesson in lessons for one in lesson.everything.values()], baseline)
+    for lesson in lessons:
+        lesson.touch(entries[one] for one in lesson.fresh)
+        lesson.begin((entries[one] for one in lesson.everything), baseline)
+    return found | faults | {one.rule.id: one.learned for one in lessons}
 
 
-def _touch(rule: Rule, entries: Iterable[Seen], learned: Learned) -> None:
-    for one in entries:
-        key = key_of(one, rule)
-        learned.touched.add(key)
-        learned.heirs |= dict.fromkeys(one.before, key)
+@dataclass(slots=True)
+class _Lesson:
+    """One rule, and what it is to learn in a run.
 
+    Attributes:
+        fresh: Combinations of events that are new, by id.
+        everything: All combinations to take into the baseline.
+    """
 
-def _begin(rule: Rule, entries: Iterable[Seen], baseline: Baseline, learned: Learned) -> None:
-    """Find when the rule begins; what only taught while it seemed to begin later fires now."""
-    firsts = [_time(one.first_at) for one in entries]
-    known = learned.known
-    learned.beginning = min([*firsts, known] if known else firsts, default=None)
-    if known and learned.beginning and learned.beginning < known:
-        span = first_seen_of(rule).learn
-        late = baseline.between(scope_of(rule), learned.beginning + span, known + span)
-        learned.touched |= {key_of(entry, rule) for entry in late}
+    rule: Rule
+    scope: str
+    known: InitVar[datetime | None]
+    fresh: dict[str, Seen] = field(default_factory=dict)
+    everything: dict[str, Seen] = field(default_factory=dict)
+    learned: Learned = field(init=False)
+
+    def __post_init__(self, known: datetime | None) -> None:
+        self.learned = Learned(known=known, beginning=known)
+
+    def seen(self, buckets: Iterable[Bucket]) -> dict[str, Seen]:
+        """Give the combinations that were found, by id."""
+        found = (self._entry(bucket) for bucket in buckets)
+        return {entry.id: entry for entry in found if None not in entry.values}
+
+    def _entry(self, bucket: Bucket) -> Seen:
+        rule, first = self.rule, bucket.first
+        if first is None:
+            raise AssertionError("the question asked for the first event")
+        key = Key(rule_id=rule.id, values=first.values, start=window_of(first.at, rule.window))
+        return Seen(
+            id=codec.digest([self.scope, bucket.values])[:40],
+            scope=self.scope,
+            rule_id=rule.id,
+            values=bucket.values,
+            first_at=format_time(first.at),
+            event_id=first.id,
+            key=key.digest,
+            group=first.values,
+        )
+
+    def touch(self, entries: Iterable[Seen]) -> None:
+        """Have the alerts of these combinations looked at."""
+        for one in entries:
+            key = key_of(one, self.rule)
+            self.learned.touched.add(key)
+            self.learned.heirs |= dict.fromkeys(one.before, key)
+
+    def begin(self, entries: Iterable[Seen], baseline: Baseline) -> None:
+        """Find when the rule begins; what only taught while it seemed to begin later fires now."""
+        firsts = [_time(one.first_at) for one in entries]
+        learned, known = self.learned, self.learned.known
+        learned.beginning = min([*firsts, known] if known else firsts, default=None)
+        if known and learned.beginning and learned.beginning < known:
+            span = first_seen_of(self.rule).learn
+            late = baseline.between(self.scope, learned.beginning + span, known + span)
+            learned.touched |= {key_of(entry, self.rule) for entry in late}
 
 
 def counts(entries: Iterable[Seen], rule: Rule, beginning: datetime | None) -> list[Seen]:
@@ -157,30 +194,6 @@ def key_of(entry: Seen, rule: Rule) -> Key:
 def _question(rule: Rule, since: datetime | None) -> Grouping:
     fields = first_seen_of(rule).fields
     return Grouping(query=rule.query, by=fields, since=since, shown=rule.group_by)
-
-
-def _seen(rule: Rule, buckets: Iterable[Bucket]) -> dict[str, Seen]:
-    """Give the combinations that were found, by id."""
-    found = (_entry(rule, bucket) for bucket in buckets)
-    return {entry.id: entry for entry in found if None not in entry.values}
-
-
-def _entry(rule: Rule, bucket: Bucket) -> Seen:
-    first = bucket.first
-    if first is None:
-        raise AssertionError("the question asked for the first event")
-    scope = scope_of(rule)
-    key = Key(rule_id=rule.id, values=first.values, start=window_of(first.at, rule.window))
-    return Seen(
-        id=codec.digest([scope, bucket.values])[:40],
-        scope=scope,
-        rule_id=rule.id,
-        values=bucket.values,
-        first_at=format_time(first.at),
-        event_id=first.id,
-        key=key.digest,
-        group=first.values,
-    )
 
 
 def _note(found: Sequence[Seen], baseline: Baseline) -> dict[str, Seen]:
@@ -214,26 +227,31 @@ def _forgotten(known: Seen) -> Seen:
 
 
 def _repair(
-    rule: Rule,
-    stale: Sequence[Seen],
-    matching: Matching,
-    baseline: Baseline,
-    learned: Learned,
-) -> list[Seen] | Fault:
+    lessons: Sequence[_Lesson], changed: Sequence[str], matching: Matching, baseline: Baseline
+) -> dict[str, Fault]:
     """Look again for the first events of combinations whose first event was written again."""
-    answers = matching.groups([_again(rule, known) for known in stale])
-    repaired: list[Seen] = []
-    for known, answer in zip(stale, answers, strict=True):
+    of_scope = {one.scope: one for one in lessons}
+    stale = [
+        (of_scope[entry.scope], entry)
+        for entry in (baseline.naming(changed) if changed else ())
+        if entry.scope in of_scope
+    ]
+    faults: dict[str, Fault] = {}
+    replaced: list[Seen] = []
+    answers = matching.groups([_again(lesson.rule, known) for lesson, known in stale])
+    for (lesson, known), answer in zip(stale, answers, strict=True):
         if isinstance(answer, Fault):
-            return answer
-        learned.touched.add(key_of(known, rule))
-        now = _seen(rule, answer).get(known.id)
+            faults[lesson.rule.id] = answer
+            continue
+        lesson.learned.touched.add(key_of(known, lesson.rule))
+        now = lesson.seen(answer).get(known.id)
         entry = _forgotten(known) if now is None else _instead(now, known)
         if entry != known:
-            baseline.replace(entry)
+            replaced.append(entry)
         if now is not None:
-            repaired.append(entry)
-    return repaired
+            lesson.touch([entry])
+    baseline.replace(replaced)
+    return faults
 
 
 def _again(rule: Rule, known: Seen) -> Grouping:

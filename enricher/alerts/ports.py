@@ -217,24 +217,24 @@ class Baseline(Protocol):
         """Give the time of the first event that scopes have seen, of those that have seen any."""
         ...
 
-    def begin(self, scope: str, at: datetime) -> None:
-        """Keep when a scope's first event was; an earlier instant stays."""
+    def begin(self, beginnings: Mapping[str, datetime]) -> None:
+        """Keep when scopes' first events were; an earlier instant stays."""
         ...
 
     def note(self, entries: Iterable[Seen]) -> None:
         """Keep combinations; of two first events, the earlier one stays."""
         ...
 
-    def replace(self, entry: Seen) -> None:
-        """Keep a combination as it is now, whatever was known."""
+    def replace(self, entries: Sequence[Seen]) -> None:
+        """Keep combinations as they are now, whatever was known."""
         ...
 
     def known(self, ids: Sequence[str]) -> dict[str, Seen]:
         """Give what is kept under these ids."""
         ...
 
-    def of_keys(self, scope: str, digests: Sequence[str]) -> list[Seen]:
-        """Give the combinations whose first event belongs to one of these alerts."""
+    def of_keys(self, scopes: Sequence[str], digests: Sequence[str]) -> list[Seen]:
+        """Give the combinations of scopes whose first event belongs to one of these alerts."""
         ...
 
     def naming(self, event_ids: Sequence[str]) -> list[Seen]:

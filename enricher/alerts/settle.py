@@ -175,20 +175,19 @@ def _of_group(key: Key, rule: Rule) -> Query:
 
 def _firsts(keys: Sequence[Key], question: Question, stores: Stores) -> dict[Key, list[Seen]]:
     """Give what was first seen with each alert of a first-seen rule, as far as it fires."""
-    by_rule: dict[str, dict[str, Key]] = {}
-    for key in keys:
-        if question.rules[key.rule_id].first_seen is not None:
-            by_rule.setdefault(key.rule_id, {})[key.digest] = key
-    scopes = {rule_id: scope_of(question.rules[rule_id]) for rule_id in by_rule}
+    firsts = [key for key in keys if question.rules[key.rule_id].first_seen is not None]
+    scopes = {key.rule_id: scope_of(question.rules[key.rule_id]) for key in firsts}
     unknown = [scope for rule_id, scope in scopes.items() if rule_id not in question.beginnings]
     known = stores.baseline.beginnings(unknown)
+    seen: dict[str, list[Seen]] = {}
+    for one in stores.baseline.of_keys([*scopes.values()], [key.digest for key in firsts]):
+        seen.setdefault(one.key, []).append(one)
     found: dict[Key, list[Seen]] = {}
-    for rule_id, digests in by_rule.items():
-        rule, scope = question.rules[rule_id], scopes[rule_id]
-        beginning = question.beginnings.get(rule_id, known.get(scope))
-        seen = stores.baseline.of_keys(scope, list(digests))
-        for one in counts(seen, rule, beginning):
-            found.setdefault(digests[one.key], []).append(one)
+    for key in firsts:
+        rule, scope = question.rules[key.rule_id], scopes[key.rule_id]
+        beginning = question.beginnings.get(key.rule_id, known.get(scope))
+        if fired := counts(seen.get(key.digest, ()), rule, beginning):
+            found[key] = fired
     return found
 
 

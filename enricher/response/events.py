@@ -20,6 +20,7 @@ WHO = (
     "enriched.session",
     "enriched.credential",
 )
+_OF_ORIGIN, _OF_HOP = frozenset(Origin.model_fields), frozenset(Hop.model_fields)
 # What `use` reads of a bucket.
 USE: dict[str, Group] = {
     "outcomes": Group(by="enriched.outcome.status"),
@@ -75,13 +76,13 @@ def origin(enriched: Mapping[str, Any]) -> Origin | None:
     if "status" not in found:
         return None
     missing = part(found, "missing")
-    known = {name: value for name, value in found.items() if name in Origin.model_fields}
+    known = {name: value for name, value in found.items() if name in _OF_ORIGIN}
     return Origin(**{**known, "missing": Missing(**missing) if missing else None})
 
 
 def hop(found: Mapping[str, Any]) -> Hop:
     """Read one hop of a chain."""
-    return Hop(**{name: value for name, value in found.items() if name in Hop.model_fields})
+    return Hop(**{name: value for name, value in found.items() if name in _OF_HOP})
 
 
 def event(found: FoundEvent) -> Event:

@@ -13,6 +13,7 @@ from enricher.identity.model import Confidence, Kind
 from enricher.response.errors import NotIndexedError
 from enricher.response.events import issued_key, part, text
 from enricher.response.exposure import (
+    NAMES_SHOWN,
     AttachedPolicy,
     Exposure,
     HopSeen,
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 
 ISSUER = "userIdentity.sessionContext.sessionIssuer.arn"
 _CONFIDENCE = "enriched.origin.confidence"
-_SESSIONS, _ROLES, _KEYS, _OTHERS, _CHANGES = 200, 100, 100, 200, 500
+_SESSIONS, _ROLES, _KEYS, _CHANGES = 200, 100, 100, 500
 _TREE = 500
 _DEEPEST = 50
 _EVIDENCE_OF_A_HOP = 3
@@ -266,8 +267,8 @@ class _Others(NamedTuple):
             return _Shared((), complete=True)
         everybody = Selection(start=self.span.start, end=self.span.end).where(ISSUER, *arns)
         tally = reading.tally(self._without_subject(everybody), {"roles": _BY_USER})
-        found = {one.value: one.within["origins"] for one in tally.groups["roles"].buckets}
-        none = None if tally.groups["roles"].other or not tally.complete else ()
+        found = {one.value: one for one in tally.groups["roles"].buckets}
+        none = None if tally.groups["roles"].other or not tally.complete else 0
         return _Shared(
             tuple(_told(role, found.get(role.arn), none) for role in roles), tally.complete
         )
@@ -287,10 +288,11 @@ class _Others(NamedTuple):
 _BY_USER = Group(
     by=ISSUER,
     size=_ROLES,
+    distinct=(ORIGIN,),
     within={
         "origins": Group(
             by=ORIGIN,
-            size=_OTHERS,
+            size=NAMES_SHOWN,
             missing="",
             within={"name": Group(by="enriched.origin.name", size=1)},
         )
@@ -298,14 +300,14 @@ _BY_USER = Group(
 )
 
 
-def _told(role: RoleSeen, found: Buckets | None, none: tuple[()] | None) -> RoleSeen:
+def _told(role: RoleSeen, found: Bucket | None, none: int | None) -> RoleSeen:
     if found is None:
-        return replace(role, other_origins=None if none is None else 0)
+        return replace(role, other_origins=none)
     names = [
         next(iter(one.values("name")), one.value) if one.value else _UNKNOWN
-        for one in found.buckets
+        for one in found.within["origins"].buckets
     ]
-    return replace(role, other_origins=len(found.buckets), other_names=tuple(sorted(names)))
+    return replace(role, other_origins=found.distinct[ORIGIN], other_names=tuple(sorted(names)))
 
 
 # --- what is left -----------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from enricher.identity.model import Confidence, Kind, Status
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_NAMES_SHOWN = 20
+NAMES_SHOWN = 20
 # IAM's own rules for names and ids: what does not fit was not written by IAM.
 _NAME = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)
 _ACCOUNT = re.compile(r"\d{12}", re.ASCII)
@@ -129,7 +129,7 @@ class RoleSeen:
     @property
     def names_shown(self) -> tuple[str, ...]:
         """As many of the others as a plan lists."""
-        return tuple(sorted(set(self.other_names)))[:_NAMES_SHOWN]
+        return tuple(sorted(set(self.other_names)))[:NAMES_SHOWN]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

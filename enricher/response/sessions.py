@@ -205,9 +205,9 @@ def _began(one: Session) -> tuple[str, str]:
 
 def _session(bucket: Bucket) -> Session:
     sample = bucket.sample or {}
-    found = part(sample, "enriched", "session")
+    found, behind = part(sample, "enriched", "session"), who(sample)
     return Session(
-        **{name: getattr(who(sample), name) for name in Who.model_fields},
+        **{name: getattr(behind, name) for name in Who.model_fields},
         session_id=bucket.value,
         root_id=found.get("root_id"),
         parent_id=found.get("parent_id"),

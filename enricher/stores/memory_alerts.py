@@ -130,9 +130,10 @@ class MemoryBaseline:
         """Give the time of the first event that scopes have seen."""
         return {one: self.begun[one] for one in scopes if one in self.begun}
 
-    def begin(self, scope: str, at: datetime) -> None:
-        """Keep when a scope's first event was."""
-        self.begun[scope] = min(at, self.begun.get(scope, at))
+    def begin(self, beginnings: Mapping[str, datetime]) -> None:
+        """Keep when scopes' first events were."""
+        for scope, at in beginnings.items():
+            self.begun[scope] = min(at, self.begun.get(scope, at))
 
     def note(self, entries: Iterable[Seen]) -> None:
         """Keep combinations; the earlier first event stays."""
@@ -141,17 +142,18 @@ class MemoryBaseline:
             if known is None or entry.rank < known.rank:
                 self.entries[entry.id] = entry
 
-    def replace(self, entry: Seen) -> None:
-        """Keep a combination as it is now."""
-        self.entries[entry.id] = entry
+    def replace(self, entries: Sequence[Seen]) -> None:
+        """Keep combinations as they are now."""
+        self.entries |= {entry.id: entry for entry in entries}
 
     def known(self, ids: Sequence[str]) -> dict[str, Seen]:
         """Give what is kept under these ids."""
         return {one: self.entries[one] for one in ids if one in self.entries}
 
-    def of_keys(self, scope: str, digests: Sequence[str]) -> list[Seen]:
-        """Give the combinations whose first event belongs to one of these alerts."""
-        return [one for one in self._ordered() if one.scope == scope and one.key in {*digests}]
+    def of_keys(self, scopes: Sequence[str], digests: Sequence[str]) -> list[Seen]:
+        """Give the combinations of scopes whose first event belongs to one of these alerts."""
+        of_scopes = [one for one in self._ordered() if one.scope in scopes]
+        return [one for one in of_scopes if one.key in {*digests}]
 
     def naming(self, event_ids: Sequence[str]) -> list[Seen]:
         """Give the combinations whose first event is one of these."""

@@ -53,22 +53,21 @@ class OpenSearchBaseline:
         times = {hit["_id"]: parse_time(hit["_source"]["first_at"]) for hit in hits}
         return {scope: at for scope, at in times.items() if at is not None}
 
-    def begin(self, scope: str, at: datetime) -> None:
-        """Keep when a scope's first event was."""
-        entry = {"id": scope, "first_at": format_time(at), "event_id": ""}
-        self._put([_upsert(entry)])
+    def begin(self, beginnings: Mapping[str, datetime]) -> None:
+        """Keep when scopes' first events were."""
+        entries = [
+            {"id": scope, "first_at": format_time(at), "event_id": ""}
+            for scope, at in beginnings.items()
+        ]
+        self._put([_upsert(entry) for entry in entries])
 
     def note(self, entries: Iterable[Seen]) -> None:
         """Keep combinations; the earlier first event stays."""
-        found = list(entries)
-        for start in range(0, len(found), _PAGE):
-            part = found[start : start + _PAGE]
-            self._put([_upsert(msgspec.to_builtins(entry)) for entry in part])
+        self._put([_upsert(msgspec.to_builtins(entry)) for entry in entries])
 
-    def replace(self, entry: Seen) -> None:
-        """Keep a combination as it is now."""
-        action = {"index": {"_index": BASELINE, "_id": entry.id}}
-        self._put([codec.dumps(action) + b"\n" + codec.dumps(msgspec.to_builtins(entry)) + b"\n"])
+    def replace(self, entries: Sequence[Seen]) -> None:
+        """Keep combinations as they are now."""
+        self._put([_index(msgspec.to_builtins(entry)) for entry in entries])
 
     def known(self, ids: Sequence[str]) -> dict[str, Seen]:
         """Give what is kept under these ids, as last written."""
@@ -77,9 +76,11 @@ class OpenSearchBaseline:
         hits = mget(self._client, [{"_index": BASELINE, "_id": one} for one in ids])
         return {hit["_id"]: _seen(hit) for hit in hits}
 
-    def of_keys(self, scope: str, digests: Sequence[str]) -> list[Seen]:
-        """Give the combinations whose first event belongs to one of these alerts."""
-        return self._search(_in_scope(scope, {"terms": {"key": list(digests)}}))
+    def of_keys(self, scopes: Sequence[str], digests: Sequence[str]) -> list[Seen]:
+        """Give the combinations of scopes whose first event belongs to one of these alerts."""
+        if not scopes or not digests:
+            return []
+        return self._search(_both({"terms": {"scope": [*scopes]}}, {"terms": {"key": [*digests]}}))
 
     def naming(self, event_ids: Sequence[str]) -> list[Seen]:
         """Give the combinations whose first event is one of these."""
@@ -92,7 +93,7 @@ class OpenSearchBaseline:
     def between(self, scope: str, start: datetime, end: datetime) -> list[Seen]:
         """Give the combinations first seen from start to end."""
         span = {"gte": format_time(start), "lt": format_time(end)}
-        return self._search(_in_scope(scope, {"range": {"first_at": span}}))
+        return self._search(_both({"term": {"scope": scope}}, {"range": {"first_at": span}}))
 
     def _search(self, query: Mapping[str, Any]) -> list[Seen]:
         with translated():
@@ -101,8 +102,14 @@ class OpenSearchBaseline:
         return [_seen(hit) for hits in pages for hit in hits]
 
     def _put(self, entries: Sequence[bytes]) -> None:
-        if entries:
-            put(self._client, b"".join(entries), "what first-seen rules have seen")
+        for start in range(0, len(entries), _PAGE):
+            part = b"".join(entries[start : start + _PAGE])
+            put(self._client, part, "what first-seen rules have seen")
+
+
+def _index(entry: Mapping[str, Any]) -> bytes:
+    action = {"index": {"_index": BASELINE, "_id": entry["id"]}}
+    return codec.dumps(action) + b"\n" + codec.dumps(entry) + b"\n"
 
 
 def _upsert(entry: Mapping[str, Any]) -> bytes:
@@ -112,8 +119,8 @@ def _upsert(entry: Mapping[str, Any]) -> bytes:
     return codec.dumps({"update": action}) + b"\n" + codec.dumps(body) + b"\n"
 
 
-def _in_scope(scope: str, query: Mapping[str, Any]) -> dict[str, Any]:
-    return {"bool": {"filter": [{"term": {"scope": scope}}, query]}}
+def _both(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    return {"bool": {"filter": [one, other]}}
 
 
 def _seen(hit: Mapping[str, Any]) -> Seen:

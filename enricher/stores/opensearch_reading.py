@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from enricher.response.ports import AnyOf, Group, Match, Sample, Selection
 
 _SAMPLE = "sample:"  # before the names of samples, so that they are no groups
+_DISTINCT = "distinct:"
+_EXACT = 3_000  # values that are counted exactly
 _OF_NONE = {"ignore_unavailable": "true", "allow_no_indices": "true"}
 # The cluster looks at the clock between segments and documents; then it is told to give up, and
 # then it is waited for no longer.
@@ -144,6 +146,10 @@ def _group(group: Group) -> dict[str, Any]:
         within["newest"] = _top(group.sample, "desc")
     for name, sample in group.samples.items():
         within[_SAMPLE + name] = _sample(sample)
+    for name in group.distinct:
+        within[_DISTINCT + name] = {
+            "cardinality": {"field": name, "missing": "", "precision_threshold": _EXACT}
+        }
     return {"terms": terms, "aggs": within} if within else {"terms": terms}
 
 
@@ -178,6 +184,7 @@ def _bucket(found: Mapping[str, Any], group: Group) -> Bucket:
         sample=_first(found["newest"]) if group.sample else None,
         samples={name: source for name, source in samples.items() if source is not None},
         within={name: _buckets(found[name], child) for name, child in group.within.items()},
+        distinct={name: found[_DISTINCT + name]["value"] for name in group.distinct},
     )
 
 
