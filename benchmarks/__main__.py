@@ -1,6 +1,6 @@
 """All measures in one run on one machine, side by side; writes RESULTS.md and results.json.
 
-    python -m benchmarks [--only a,b,d,e,f] [--events N] [--repeat N] [--data DIRECTORY] [--out …]
+    python -m benchmarks [--only a,b,c,d,e,f] [--events N] [--repeat N] [--data DIRECTORY] [--out …]
 
 It starts servers and workers of its own and removes them. Nobody else should be busy on the
 machine; ratios within the run survive it, rates don't.
@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 from benchmarks.delivery import ORDERED, SHUFFLED, deliver
 from benchmarks.growth import measure_growth
 from benchmarks.house import house
+from benchmarks.judging import measure_rules
 from benchmarks.latency import measure_latency
 from benchmarks.report import Findings, write_report
 from benchmarks.trails import trail
 from enricher.benchmark.floors import Floors, Loading
-from enricher.benchmark.material import Material, prepare, read_material
+from enricher.benchmark.material import Material, prepare, read_material, repeated
 from enricher.benchmark.stages import measure_stages
 from tools.trailgen.plan import load_plan
 
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from benchmarks.house import House
 
 HERE = Path(__file__).parent
-MEASURES = "abdef"
+MEASURES = "abcdef"
+_JUDGED_EVENTS = 60_000  # rules are judged every ten seconds, and that several times
 DELIVERIES = {"(b) ordered": ORDERED, "(b) shuffled": SHUFFLED}
 
 
@@ -56,6 +58,16 @@ def main() -> None:
         if chosen & {"a", "b", "d"}:
             _measure(own, material, chosen, asked.repeat, asked.workers, findings)
             write_report(findings, asked.out)  # what is found is not lost with what comes after
+        if "c" in chosen:
+            longer = (
+                repeated(material, _JUDGED_EVENTS)
+                if asked.data
+                else trail(load_plan(_JUDGED_EVENTS, asked.accounts))
+            )
+            findings.judging = measure_rules(
+                own, longer, asked.workers, asked.repeat, findings.series
+            )
+            write_report(findings, asked.out)
         if "e" in chosen:
             rate = findings.series.rate("(b) ordered").median if "b" in chosen else asked.rate
             findings.latency = measure_latency(own, material, rate / 2, asked.workers)

@@ -81,18 +81,30 @@ class House:
     @contextmanager
     def worker(self, processes: int) -> Iterator[psutil.Process]:
         """Have one worker with so many processes in a block."""
+        with self._command("worker", "--concurrency", str(processes)) as (started, log):
+            until(lambda: self._answers(started, log), "the worker does not start")
+            yield psutil.Process(started.pid)
+
+    @contextmanager
+    def beat(self) -> Iterator[None]:
+        """Have the scheduler in a block."""
+        with self._command("beat"):
+            yield
+
+    @contextmanager
+    def _command(self, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+        """Run the command in a block; give the process and its log."""
         environment = {
             **os.environ,  # noqa: TID251 - the command inherits what runs this one
             "ENRICHER_OPENSEARCH__URL": self.endpoints.opensearch_url,
             "ENRICHER_REDIS__URL": self.endpoints.redis_url,
             "ENRICHER_LOG_LEVEL": "WARNING",
         }
-        command = [sys.executable, "-m", "enricher.cli", "worker", "--concurrency", str(processes)]
+        command = [sys.executable, "-m", "enricher.cli", *words]
         with tempfile.NamedTemporaryFile(prefix="enricher-bench-", suffix=".log") as log:
             started = subprocess.Popen(command, env=environment, stdout=log, stderr=log)  # noqa: S603 - our own command
             try:
-                until(lambda: self._answers(started, Path(log.name)), "the worker does not start")
-                yield psutil.Process(started.pid)
+                yield started, Path(log.name)
             finally:
                 started.terminate()
                 started.wait(_PATIENCE_SECONDS)

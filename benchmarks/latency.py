@@ -13,6 +13,8 @@ from enricher.benchmark.figures import Spread
 from enricher.stores.opensearch import EVENTS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from benchmarks.house import House
     from enricher.benchmark.material import Material
 
@@ -48,17 +50,9 @@ def measure_latency(
             queued: dict[str, float] = {}
             seen: dict[str, float] = {}
             records = dict(waiting)
-            began = time.monotonic()
-            due = 0.0
-            for location, count in waiting:
-                while (now := time.monotonic() - began) < due:
-                    _look(house, records, queued, seen)
-                    time.sleep(min(_POLL_SECONDS, max(0.0, due - now)))
-                if now > _MOST_SECONDS:
-                    break
+            for location in pace(waiting, rate, lambda: _look(house, records, queued, seen)):
                 queued[location] = time.monotonic()
                 services.queue.ingest([location], "latency")
-                due += count / rate
 
             def all_seen() -> bool:
                 _look(house, records, queued, seen)
@@ -73,6 +67,26 @@ def measure_latency(
         "p95": took[int(len(took) * 0.95)],
         "p99": took[int(len(took) * 0.99)],
     }
+
+
+def pace(files: Sequence[tuple[str, int]], rate: float, look: Callable[[], None]) -> Iterator[str]:
+    """Give files, each with its number of records, so that records come at a rate; for a minute.
+
+    Args:
+        files: The files.
+        rate: Records a second.
+        look: Called again and again meanwhile.
+    """
+    began = time.monotonic()
+    due = 0.0
+    for location, count in files:
+        while (now := time.monotonic() - began) < due:
+            look()
+            time.sleep(min(_POLL_SECONDS, max(0.0, due - now)))
+        if now > _MOST_SECONDS:
+            return
+        yield location
+        due += count / rate
 
 
 def _look(

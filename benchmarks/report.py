@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from benchmarks.judging import WITH, WITHOUT
 from enricher.benchmark.figures import Series
 from enricher.benchmark.floors import FINAL, RAW
 from enricher.benchmark.stages import APART, PLAIN
@@ -33,6 +34,7 @@ class Findings:
         stages: Processor time of each stage.
         states: Of each delivery the documents by state, and how many were rewritten.
         bytes_each: Index bytes of an event, by floor.
+        judging: How many rules and alerts there were, and seconds from an event to its alert.
         latency: Seconds from the queue to a search.
         growth: Rows by table.
         memory_bytes: Resident memory of the worker's processes.
@@ -48,6 +50,7 @@ class Findings:
     stages: Series = field(default_factory=Series)
     states: dict[str, dict[str, int]] = field(default_factory=dict)
     bytes_each: dict[str, float] = field(default_factory=dict)
+    judging: dict[str, float] = field(default_factory=dict)
     latency: dict[str, float] = field(default_factory=dict)
     growth: dict[str, list[dict[str, float]]] = field(default_factory=dict)
     memory_bytes: list[int] = field(default_factory=list)
@@ -55,7 +58,7 @@ class Findings:
 
     def ratios(self) -> dict[str, tuple[Spread, Spread]]:
         """Compare measures: by the clock on the wall, and by processor time."""
-        pairs = [(FINAL, RAW), *((delivery, FINAL) for delivery in _DELIVERIES)]
+        pairs = [(FINAL, RAW), *((one, FINAL) for one in _DELIVERIES), (WITH, WITHOUT)]
         return {
             f"{one} / {other}": (
                 self.series.rates_compared(one, other),
@@ -83,6 +86,7 @@ class Findings:
             },
             "states": self.states,
             "index_bytes_per_event": self.bytes_each,
+            "judging": self.judging,
             "latency_seconds": self.latency,
             "growth": self.growth,
             "worker_memory_bytes": self.memory_bytes,
@@ -113,6 +117,8 @@ def _lines(found: Findings) -> Iterator[str]:
         yield from _measures(found)
     if found.stages.samples:
         yield from _stages(found.stages)
+    if found.judging:
+        yield from _judging(found.judging)
     if found.latency:
         yield from _latency(found.latency)
     for title, rows in found.growth.items():
@@ -169,6 +175,17 @@ def _stages(stages: Series) -> Iterator[str]:
         if stage != PLAIN and not stage.startswith(APART)
     )
     yield f"| **all stages** | {total:,.1f} |"
+
+
+def _judging(judging: dict[str, float]) -> Iterator[str]:
+    yield from ("", "## (c) Alert rules", "")
+    yield (
+        f"{judging['rules']:,.0f} rules, {judging['own']:,.0f} of them the package's own and the "
+        f"others of one call each, judged every {judging['interval']:.0f} s. At "
+        f"{judging['rate']:,.0f} records/s {judging['alerts']:,.0f} alerts; seconds from an event "
+        f"being final to its alert: p50 {judging['p50']:.1f}, p95 {judging['p95']:.1f}, the "
+        f"longest {judging['longest']:.1f}."
+    )
 
 
 def _latency(latency: dict[str, float]) -> Iterator[str]:

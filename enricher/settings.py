@@ -126,7 +126,7 @@ class AlertsSettings(Section):
     """Whether the scheduler has rules evaluated."""
     interval: timedelta = timedelta(seconds=10)
     """How often they are."""
-    overlap: timedelta = timedelta(seconds=60)
+    overlap: timedelta = timedelta(seconds=20)
     """How far before its last run an evaluation looks again: longer than a write takes."""
     look_back: timedelta = timedelta(minutes=15)
     """How far it looks every five minutes, for writes that took longer than that."""

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from enricher.alerts.alert import Alert, Content
-    from enricher.alerts.clauses import Query
     from enricher.alerts.ports import (
         AlertStore,
         Baseline,
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
         Fault,
         Grouping,
         Matching,
+        Parts,
         ProgressStore,
         RuleStore,
         StoredRule,
@@ -56,8 +56,8 @@ class _AtRest:
     def groups(self, questions: Sequence[Grouping]) -> list[list[Bucket] | Fault]:
         return self.events.groups([replace(one, since=None) for one in questions])
 
-    def contents(self, queries: Sequence[Query]) -> list[Content | Fault | None]:
-        return self.events.contents(queries)
+    def contents(self, questions: Sequence[Parts]) -> list[list[Content | None] | Fault]:
+        return self.events.contents(questions)
 
     def changed(self, since: datetime) -> Iterator[list[Changed]]:  # noqa: ARG002 - the port's
         return iter(())

@@ -46,3 +46,10 @@ def of_events(event_ids: Sequence[str]) -> Query:
     """Give the query of these events; one without an event id goes by its document's."""
     ids = list(event_ids)
     return any_of([{"terms": {"eventID": ids}}, {"ids": {"values": ids}}])
+
+
+def weight(query: Query) -> int:
+    """Count what a cluster counts as clauses; it refuses a query of too many."""
+    groups = query.get("bool", {}).values()
+    inner = [one for group in groups if isinstance(group, list) for one in group]
+    return sum(map(weight, inner)) or 1

@@ -63,6 +63,18 @@ class FirstEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """A question: of the events that a query matches, what is there in each of some parts?
+
+    Attributes:
+        parts: Queries too; an event may be of several parts, or of none.
+    """
+
+    query: Query
+    parts: tuple[Query, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """A rule's question that OpenSearch could not answer, and why."""
 
@@ -88,8 +100,8 @@ class Matching(Protocol):
         """
         ...
 
-    def contents(self, queries: Sequence[Query]) -> list[Content | Fault | None]:
-        """Say what is to be said of the events that each query matches; None where none does."""
+    def contents(self, questions: Sequence[Parts]) -> list[list[Content | None] | Fault]:
+        """Say what is to be said of the events of each part; None of a part without events."""
         ...
 
     def changed(self, since: datetime) -> Iterator[list[Changed]]:

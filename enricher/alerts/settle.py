@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from enricher.alerts import alert as alerts
-from enricher.alerts.clauses import all_of, any_of, between, of_events, same
+from enricher.alerts.clauses import all_of, any_of, between, of_events, same, weight
 from enricher.alerts.firstseen import counts, scope_of, shown
-from enricher.alerts.ports import Fault, Grouping
+from enricher.alerts.ports import Fault, Grouping, Parts
 from enricher.alerts.suppress import with_suppression
 from enricher.alerts.thresholds import Instant, bursts
 from enricher.cloudtrail.times import SECOND
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from enricher.alerts.rules import Rule, Threshold
     from enricher.alerts.thresholds import Span
 
-_AT_ONCE = 200
+_AT_ONCE = 500
+_PARTS = 50  # of one question
+_CLAUSES = 400
 _ROUNDS = 5
 
 
@@ -135,42 +137,70 @@ def _look(keys: Sequence[Key], question: Question, stores: Stores) -> _Found:
     found = _Found()
     firsts = _firsts(keys, question, stores)
     spans = _spans(keys, question, stores, found)
-    asked: dict[Key, Query] = {}
-    for key in keys:
-        if key.rule_id in found.faults:
-            continue
-        rule = question.rules[key.rule_id]
-        query = _query(key, rule, firsts.get(key, []), spans.get(key, []))
-        if query is None:
-            found.contents[key] = None
-        else:
-            asked[key] = query
-    answers = stores.matching.contents(list(asked.values()))
-    for key, answer in zip(asked, answers, strict=True):
+    asked: list[tuple[list[Key], Parts]] = []
+    for rule, part in _by_rule(keys, question, found):
+        parts = {
+            key: query
+            for key in part
+            if (query := _part(key, rule, firsts.get(key, []), spans.get(key, []))) is not None
+        }
+        found.contents |= dict.fromkeys(key for key in part if key not in parts)
+        asked += [([*some], Parts(rule.query, (*some.values(),))) for some in _bounded(parts)]
+    answers = stores.matching.contents([one for _, one in asked])
+    for (part, _), answer in zip(asked, answers, strict=True):
+        rule_id = part[0].rule_id
         if isinstance(answer, Fault):
-            found.faults[key.rule_id] = answer.reason
+            found.faults[rule_id] = answer.reason
             continue
-        rule = question.rules[key.rule_id]
-        new = tuple(shown(one, rule) for one in firsts.get(key, [])[: alerts.MOST_EVENT_IDS])
-        found.contents[key] = answer and msgspec.structs.replace(answer, first_seen=new)
+        rule = question.rules[rule_id]
+        for key, content in zip(part, answer, strict=True):
+            new = tuple(shown(one, rule) for one in firsts.get(key, [])[: alerts.MOST_EVENT_IDS])
+            found.contents[key] = content and msgspec.structs.replace(content, first_seen=new)
     return found
 
 
-def _query(key: Key, rule: Rule, firsts: Sequence[Seen], spans: Sequence[Span]) -> Query | None:
-    """Give the query of the events that an alert is about; None where there are none."""
+def _by_rule(
+    keys: Iterable[Key], question: Question, found: _Found
+) -> Iterator[tuple[Rule, list[Key]]]:
+    """Give the alerts of each rule that did not fail, as many at once as one question holds."""
+    by_rule: dict[str, list[Key]] = {}
+    for key in keys:
+        by_rule.setdefault(key.rule_id, []).append(key)
+    for rule_id, part in by_rule.items():
+        if rule_id not in found.faults:
+            for start in range(0, len(part), _PARTS):
+                yield question.rules[rule_id], part[start : start + _PARTS]
+
+
+def _bounded(parts: Mapping[Key, Query]) -> Iterator[dict[Key, Query]]:
+    """Give as many parts at once as a cluster takes in one query; it has 1,024 for all of it."""
+    some: dict[Key, Query] = {}
+    clauses = 0
+    for key, query in parts.items():
+        if some and clauses + weight(query) > _CLAUSES:
+            yield some
+            some, clauses = {}, 0
+        some[key] = query
+        clauses += weight(query)
+    if some:
+        yield some
+
+
+def _part(key: Key, rule: Rule, firsts: Sequence[Seen], spans: Sequence[Span]) -> Query | None:
+    """Tell the events of an alert from others of its rule; None where there are none."""
     if rule.threshold is not None:
         within = any_of(between(*one, inclusive=True) for one in spans) if spans else None
-        return within and all_of(_of_group(key, rule), within)
-    window = all_of(_of_group(key, rule), between(key.start, key.start + rule.window))
+        return within and all_of(*_of_group(key, rule), within)
+    window = between(key.start, key.start + rule.window)
     if rule.first_seen is None:
-        return window
+        return all_of(*_of_group(key, rule), window)
     ids = sorted({one.event_id for one in firsts})
-    return all_of(window, of_events(ids)) if ids else None
+    return all_of(*_of_group(key, rule), window, of_events(ids)) if ids else None
 
 
-def _of_group(key: Key, rule: Rule) -> Query:
-    pairs = zip(rule.group_by, key.values, strict=True)
-    return all_of(rule.query, *(same(name, value) for name, value in pairs))
+def _of_group(key: Key, rule: Rule) -> Iterator[Query]:
+    for name, value in zip(rule.group_by, key.values, strict=True):
+        yield same(name, value)
 
 
 def _firsts(keys: Sequence[Key], question: Question, stores: Stores) -> dict[Key, list[Seen]]:
@@ -195,39 +225,52 @@ def _spans(
     keys: Sequence[Key], question: Question, stores: Stores, found: _Found
 ) -> dict[Key, list[Span]]:
     """Give when enough happened, of each alert of a threshold."""
-    counted: list[tuple[Key, Rule, Threshold]] = []
-    for key in keys:
-        rule = question.rules[key.rule_id]
-        if rule.threshold is not None:
-            counted.append((key, rule, rule.threshold))
-    answers = stores.matching.groups([_counting(*one) for one in counted])
+    counted = [key for key in keys if question.rules[key.rule_id].threshold is not None]
+    asked = [
+        (rule, rule.threshold, part)
+        for rule, part in _by_rule(counted, question, found)
+        if rule.threshold is not None
+    ]
+    answers = stores.matching.groups([_counting(*one) for one in asked])
     spans: dict[Key, list[Span]] = {}
-    for (key, rule, threshold), answer in zip(counted, answers, strict=True):
+    for (rule, threshold, part), answer in zip(asked, answers, strict=True):
         if isinstance(answer, Fault):
-            found.faults[key.rule_id] = answer.reason
-        else:
-            end = key.start + rule.window
-            spans[key] = bursts(_instants(answer), threshold, key.start, end)
+            found.faults[rule.id] = answer.reason
+            continue
+        instants = _instants(answer, len(rule.group_by))
+        for key in part:
+            begin, end = key.start - threshold.within, key.start + rule.window
+            near = (one for one in instants.get(key.values, ()) if one.at >= begin)
+            spans[key] = bursts(near, threshold, key.start, end)
     return spans
 
 
-def _counting(key: Key, rule: Rule, threshold: Threshold) -> Grouping:
+def _counting(rule: Rule, threshold: Threshold, keys: Sequence[Key]) -> Grouping:
     """Ask for the events of each second, by the value whose kinds are counted."""
-    span = between(key.start - threshold.within, key.start + rule.window)
+    spans = (
+        all_of(
+            *_of_group(key, rule), between(key.start - threshold.within, key.start + rule.window)
+        )
+        for key in keys
+    )
     return Grouping(
-        query=all_of(_of_group(key, rule), span),
-        by=(threshold.field,) if threshold.field else (),
+        query=all_of(rule.query, any_of(spans)),
+        by=(*rule.group_by, *((threshold.field,) if threshold.field else ())),
         window=SECOND,
     )
 
 
-def _instants(buckets: Iterable[Bucket]) -> list[Instant]:
-    found = [
-        Instant(one.start, one.values[0] if one.values else None, one.count)
-        for one in buckets
-        if one.start is not None and None not in one.values
-    ]
-    return sorted(found, key=lambda one: one.at)
+def _instants(
+    buckets: Iterable[Bucket], grouped: int
+) -> dict[tuple[str | None, ...], list[Instant]]:
+    """Give what happened when in each group: the first values are its own, the next is counted."""
+    found: dict[tuple[str | None, ...], list[Instant]] = {}
+    for one in buckets:
+        values, counted = one.values[:grouped], one.values[grouped:]
+        if one.start is not None and None not in counted:
+            instant = Instant(one.start, counted[0] if counted else None, one.count)
+            found.setdefault(values, []).append(instant)
+    return {values: sorted(some, key=lambda one: one.at) for values, some in found.items()}
 
 
 # --- what becomes of the alerts -------------------------------------------------------------------

@@ -126,11 +126,10 @@ class _Case:
     """What was asked for, found.
 
     Attributes:
-        focus: The events that were asked for.
-        involved: Everything that was done in their sessions.
+        found: The sessions of the events that were asked for.
+        involved: Everything that was done in them.
     """
 
-    focus: Selection
     found: Sessions
     involved: Selection
     start: datetime | None
@@ -167,8 +166,8 @@ def involved(asked: Question | Finding, reading: EventReading) -> Selection:
         QuestionError: If the time range ends before it begins.
     """
     if isinstance(asked, Finding):
-        return _case(_wanted(asked), _about(asked), reading).involved
-    return _case([_selection(asked)], asked, reading).involved
+        return _case(*_focus(_wanted(asked), reading), _about(asked), reading).involved
+    return _case(*_focus([_selection(asked)], reading), asked, reading).involved
 
 
 def _wanted(finding: Finding) -> list[Selection]:
@@ -218,11 +217,13 @@ def _answer(
     alerts: AlertReading,
 ) -> Triage:
     reading = planning.reading
-    case = _case(wanted, question, reading)
-    origins = active_origins(case.focus, _ORIGINS, reading)
-    only = _only(origins)
-    # None of these waits for another; one after the other they would take three times as long.
+    focus, found = _focus(wanted, reading)
+    # What does not wait for another; one after the other they would take three times as long.
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="triage") as pool:
+        asked = pool.submit(active_origins, focus, _ORIGINS, reading)
+        case = _case(focus, found, question, reading)
+        origins = asked.result()
+        only = _only(origins)
         plan = pool.submit(_containment, only, case, planning)
         whole = pool.submit(summarize, case.involved, reading)
         credential = pool.submit(_credential, question, reading)
@@ -253,28 +254,31 @@ def _answer(
     )
 
 
-def _case(wanted: Sequence[Selection], question: Question, reading: EventReading) -> _Case:
+def _focus(wanted: Sequence[Selection], reading: EventReading) -> tuple[Selection, Sessions]:
+    """Give the first selection that anything fits, and the sessions of its events."""
     for focus in wanted:
         found = sessions(focus, _SESSIONS, reading)
-        if not found.events:
-            continue
-        ids = [one.session_id for one in found.sessions]
-        involved = Selection().where(SESSION, *ids) if ids else focus
-        if ids:  # whole, not only what was asked for
-            whole = sessions(involved, len(ids), reading)
-            found = found._replace(sessions=whole.sessions)
-        uses = [one.use for one in found.sessions]
-        first = [use.first for use in uses if use.first]
-        last = [use.last for use in uses if use.last]
-        return _Case(
-            focus,
-            found,
-            involved,
-            question.start or (shifted(min(first), -_AROUND) if first else None),
-            question.end or (shifted(max(last), _AROUND) if last else None),
-        )
+        if found.events:
+            return focus, found
     raise NotIndexedError(
         "nothing of that is indexed: have the log files of that account and time been ingested?"
+    )
+
+
+def _case(focus: Selection, found: Sessions, question: Question, reading: EventReading) -> _Case:
+    ids = [one.session_id for one in found.sessions]
+    involved = Selection().where(SESSION, *ids) if ids else focus
+    if ids:  # whole, not only what was asked for
+        whole = sessions(involved, len(ids), reading)
+        found = found._replace(sessions=whole.sessions)
+    uses = [one.use for one in found.sessions]
+    first = [use.first for use in uses if use.first]
+    last = [use.last for use in uses if use.last]
+    return _Case(
+        found,
+        involved,
+        question.start or (shifted(min(first), -_AROUND) if first else None),
+        question.end or (shifted(max(last), _AROUND) if last else None),
     )
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from enricher.alerts.alert import MOST_EVENT_IDS, Content, OriginShown, SessionShown
+from enricher.alerts.clauses import all_of, any_of
 from enricher.alerts.ports import Bucket, Changed, Fault, FirstEvent
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
     from enricher.alerts.clauses import Query
-    from enricher.alerts.ports import Grouping
+    from enricher.alerts.ports import Grouping, Parts
 
 _OF_NONE = {"ignore_unavailable": True, "allow_no_indices": True}
 _SEARCHES = 100  # of one request
+_FILTERS = 250  # of one search
 _BUCKETS = 1_000
 _VALUES = 50
 _PAGE = 5_000
@@ -59,7 +61,7 @@ class OpenSearchMatching:
         """Answer each question in full, page by page."""
         found: list[list[Bucket]] = [[] for _ in questions]
         faults: dict[int, Fault] = {}
-        after: dict[int, Any] = dict.fromkeys(range(len(questions)))
+        after: dict[int, Any] = dict.fromkeys(self._worth_asking(questions))
         while after:
             bodies = [_grouping(questions[number], place) for number, place in after.items()]
             answers = zip(list(after), self._ask(bodies), strict=True)
@@ -75,10 +77,30 @@ class OpenSearchMatching:
                     after[number] = page["after_key"]
         return [faults.get(number, buckets) for number, buckets in enumerate(found)]
 
-    def contents(self, queries: Sequence[Query]) -> list[Content | Fault | None]:
-        """Say what is to be said of the events that each query matches."""
-        answers = self._ask([_summary(query) for query in queries])
-        return [one if isinstance(one, Fault) else _content(one) for one in answers]
+    def _worth_asking(self, questions: Sequence[Grouping]) -> list[int]:
+        """Leave out the questions about what is new that nothing new matches: most of them.
+
+        One search tells for all of them, at a tenth of what it takes to ask each.
+        """
+        chosen = [number for number, one in enumerate(questions) if one.since is not None]
+        none: set[int] = set()
+        for start in range(0, len(chosen), _FILTERS):
+            part = chosen[start : start + _FILTERS]
+            (answer,) = self._ask([_counting([questions[number] for number in part])])
+            if isinstance(answer, Fault):  # of one of them; each is asked for itself
+                continue
+            buckets = answer.get("aggregations", {}).get("questions", {}).get("buckets")
+            counts = [one["doc_count"] for one in buckets] if buckets else [0] * len(part)
+            none |= {number for number, count in zip(part, counts, strict=True) if not count}
+        return [number for number in range(len(questions)) if number not in none]
+
+    def contents(self, questions: Sequence[Parts]) -> list[list[Content | None] | Fault]:
+        """Say what is to be said of the events of each part."""
+        answers = self._ask([_summary(one) for one in questions])
+        return [
+            answer if isinstance(answer, Fault) else _contents(answer, len(one.parts))
+            for one, answer in zip(questions, answers, strict=True)
+        ]
 
     def changed(self, since: datetime) -> Iterator[list[Changed]]:
         """Give the events that were written again from an instant on."""
@@ -134,6 +156,26 @@ def _enriched_since(since: datetime) -> Query:
     return {"range": {"enriched.at": {"gte": format_time(since)}}}
 
 
+def _counting(questions: Sequence[Grouping]) -> dict[str, Any]:
+    """Ask how many events each question is about, all of them about what is new."""
+    queries = [_of(one) for one in questions]
+    since = min(one.since for one in questions if one.since is not None)
+    return {
+        "size": 0,
+        "track_total_hits": False,
+        "query": {"bool": {"filter": [_enriched_since(since)]}},
+        "aggs": {"questions": {"filters": {"filters": queries}}},
+    }
+
+
+def _of(question: Grouping) -> Query:
+    """Give the query of the events that a question is about."""
+    filters = [question.query]
+    if question.since is not None:
+        filters.append(_enriched_since(question.since))
+    return {"bool": {"filter": filters}}
+
+
 def _grouping(question: Grouping, after: Mapping[str, Any] | None) -> dict[str, Any]:
     sources: list[dict[str, Any]] = []
     if question.window is not None:
@@ -146,13 +188,10 @@ def _grouping(question: Grouping, after: Mapping[str, Any] | None) -> dict[str, 
     groups: dict[str, Any] = {"composite": composite}
     if question.shown:
         groups["aggs"] = {"first": {"top_hits": _first(("eventID",), question.shown)}}
-    filters = [question.query]
-    if question.since is not None:
-        filters.append(_enriched_since(question.since))
     return {
         "size": 0,
         "track_total_hits": False,
-        "query": {"bool": {"filter": filters}},
+        "query": _of(question),
         "aggs": {"groups": groups},
     }
 
@@ -170,21 +209,33 @@ def _first(source: Sequence[str], values: Sequence[str] = ()) -> dict[str, Any]:
     return {**first, "docvalue_fields": list(values)} if values else first
 
 
-def _summary(query: Query) -> dict[str, Any]:
+def _summary(question: Parts) -> dict[str, Any]:
     shown = ("enriched.origin", "enriched.session.root_id")
-    return {
+    newest = {
         "size": MOST_EVENT_IDS,
-        "track_total_hits": True,
-        "query": {"bool": {"filter": [query]}},
-        "_source": ["eventID"],
+        "_source": False,
+        "docvalue_fields": ["eventID"],
         "sort": [{"eventTime": "desc"}, {"eventID": "desc"}],
+    }
+    return {
+        "size": 0,
+        "track_total_hits": False,
+        # Once more before they are told apart, so that each part is looked for in these few only.
+        "query": all_of(question.query, any_of(question.parts)),
         "aggs": {
-            "first_at": {"min": {"field": "eventTime"}},
-            "last_at": {"max": {"field": "eventTime"}},
-            "first": {"top_hits": _first(shown)},
-            **{
-                name: {"terms": {"field": field, "size": _VALUES}} for name, field in _TERMS.items()
-            },
+            "parts": {
+                "filters": {"filters": list(question.parts)},
+                "aggs": {
+                    "first_at": {"min": {"field": "eventTime"}},
+                    "last_at": {"max": {"field": "eventTime"}},
+                    "first": {"top_hits": _first(shown)},
+                    "newest": {"top_hits": newest},
+                    **{
+                        name: {"terms": {"field": field, "size": _VALUES}}
+                        for name, field in _TERMS.items()
+                    },
+                },
+            }
         },
     }
 
@@ -219,19 +270,23 @@ def _spelled(value: object) -> str | None:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _content(answer: Mapping[str, Any]) -> Content | None:
-    total = answer["hits"]["total"]["value"]
-    if not total:
+def _contents(answer: Mapping[str, Any], parts: int) -> list[Content | None]:
+    if "aggregations" not in answer:  # there is no index yet
+        return [None] * parts
+    return [_content(one) for one in answer["aggregations"]["parts"]["buckets"]]
+
+
+def _content(part: Mapping[str, Any]) -> Content | None:
+    if not part["doc_count"]:
         return None
-    found = answer["aggregations"]
-    enriched = found["first"]["hits"]["hits"][0]["_source"].get("enriched", {})
+    enriched = part["first"]["hits"]["hits"][0]["_source"].get("enriched", {})
     origin = enriched.get("origin") or {}
-    values: dict[str, Any] = {name: tuple(sorted(_keys(found[name]))) for name in _TERMS}
+    values: dict[str, Any] = {name: tuple(sorted(_keys(part[name]))) for name in _TERMS}
     return Content(
-        first_at=format_time(_millis(found["first_at"]["value"])),
-        last_at=format_time(_millis(found["last_at"]["value"])),
-        count=total,
-        event_ids=tuple(_event_id(hit) for hit in answer["hits"]["hits"]),
+        first_at=format_time(_millis(part["first_at"]["value"])),
+        last_at=format_time(_millis(part["last_at"]["value"])),
+        count=part["doc_count"],
+        event_ids=tuple(_event_id(hit) for hit in part["newest"]["hits"]["hits"]),
         origin=OriginShown(**{name: origin.get(name) for name in OriginShown.__struct_fields__}),
         session=SessionShown(root_id=(enriched.get("session") or {}).get("root_id")),
         **values,
@@ -244,8 +299,13 @@ def _keys(terms: Mapping[str, Any]) -> list[str]:
 
 def _event_id(hit: Mapping[str, Any]) -> str:
     """Give an event's id; that of its document where the record has none (rulings 20)."""
-    found = hit.get("_source", {}).get("eventID")
+    found = hit.get("_source", {}).get("eventID") or next(iter(_values(hit, "eventID")), None)
     return found if isinstance(found, str) else str(hit["_id"])
+
+
+def _values(hit: Mapping[str, Any], name: str) -> Sequence[object]:
+    found: Sequence[object] = hit.get("fields", {}).get(name, ())
+    return found
 
 
 def _millis(value: float) -> datetime:

@@ -1,0 +1,175 @@
+"""(c) What alert rules cost at the full rate of ingestion, and how soon an alert is there.
+
+The rules that come with the package, and more of the plainest kind: one call of one service by
+somebody who is no AWS service, as most rules of others are.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from itertools import chain, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from uuid import NAMESPACE_URL, uuid5
+
+import botocore.session
+
+from benchmarks.delivery import ORDERED, deliver, stats
+from benchmarks.house import until
+from benchmarks.latency import pace
+from enricher.alerts.alert import ALERTS_PREFIX
+from enricher.alerts.catalogue import check, install
+from enricher.cloudtrail.times import parse_time
+from enricher.stores.opensearch import EVENTS
+from enricher.stores.rule_files import read_rule_files, shipped_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import psutil
+
+    from benchmarks.house import House
+    from enricher.benchmark.figures import Series
+    from enricher.benchmark.material import Material
+
+RULES = 500
+WITHOUT, WITH = "(c) without rules", "(c) with rules"
+_SERVICES = ("ec2", "s3", "kms", "lambda", "rds", "ecs", "sns", "sqs", "ssm", "glue", "logs")
+_CHANGING = ("Create", "Delete", "Put", "Update", "Modify", "Attach")
+_MOST_ALERTS = 10_000
+_MOST_EVENTS = 1_000  # of one query
+_ALERTS = f"{ALERTS_PREFIX}*"
+_OF_NONE = {"ignore_unavailable": "true", "allow_no_indices": "true"}
+
+
+def measure_rules(
+    house: House, material: Material, workers: int, repeat: int, series: Series
+) -> dict[str, float]:
+    """Deliver with rules and without, in turn; then see how long alerts take at half that rate.
+
+    Returns:
+        How many rules were judged by and alerts raised, and seconds from an event being final to
+        its alert: p50, p95, the longest.
+    """
+    with house.worker(workers) as worker, house.beat():
+        deliver(house, worker, material.fresh("warm"), ORDERED, seed=0)
+        for number in range(repeat):
+            for name in (WITHOUT, WITH) if number % 2 else (WITH, WITHOUT):
+                _deliver(house, worker, material.fresh(f"{name}{number}"), name, series)
+        rate = series.rate(WITH).median / 2
+        return _measure_delay(house, material.fresh("alerts"), rate)
+
+
+def _deliver(
+    house: House, worker: psutil.Process, material: Material, name: str, series: Series
+) -> None:
+    house.empty()
+    if name == WITH:
+        install_rules(house)
+    series.add(name, deliver(house, worker, material, ORDERED, seed=0).sample)
+
+
+def install_rules(house: House) -> int:
+    """Install as many rules as are measured with; give how many of them are the package's own."""
+    services = house.services
+    own = check(read_rule_files(shipped_rules()), services.event_fields)
+    wanted = RULES - len(own.rules)
+    more = check(dict(islice(_plain_rules(), wanted)), services.event_fields)
+    if own.refusals or more.refusals or len(more.rules) != wanted:
+        raise RuntimeError(f"rules are refused: {own.refusals + more.refusals}")
+    install([*own.rules, *more.rules], services.rules, datetime.now(tz=UTC))
+    services.opensearch.indices.refresh(index="cloudtrail-rules", params=_OF_NONE)
+    return len(own.rules)
+
+
+def _plain_rules() -> Iterator[tuple[str, str]]:
+    """Give rule files, by name, of calls that change something."""
+    session = botocore.session.get_session()
+    for service in _SERVICES:
+        for call in session.get_service_model(service).operation_names:
+            if call.startswith(_CHANGING):
+                yield f"{service}/{call}.yml", _rule(f"{service}.amazonaws.com", call)
+
+
+def _rule(source: str, call: str) -> str:
+    return f"""
+title: {call} was called
+id: {uuid5(NAMESPACE_URL, f"{source}/{call}")}
+status: test
+logsource: {{product: aws, service: cloudtrail}}
+detection:
+  selection: {{eventSource: {source}, eventName: {call}}}
+  service: {{enriched.origin.kind: aws_service}}
+  condition: selection and not service
+level: low
+"""
+
+
+# --- from an event to its alert -------------------------------------------------------------------
+
+
+def _measure_delay(house: House, material: Material, rate: float) -> dict[str, float]:
+    house.empty()
+    own = install_rules(house)
+    seen: dict[str, tuple[float, list[str]]] = {}
+    with TemporaryDirectory(prefix="enricher-bench-") as directory:
+        paths = stats(material.write(Path(directory)))
+        files = zip((one.location for one in paths), material.files, strict=True)
+        waiting = [(location, file.records) for location, file in files]
+        for location in pace(waiting, rate, lambda: _look(house, seen)):
+            house.services.queue.ingest([location], "alerts")
+        until(lambda: house.services.queue.depth() == 0, "the queue does not become empty", 120)
+        end = time.monotonic() + 30  # two runs more, and one that was late
+        while time.monotonic() < end:
+            _look(house, seen)
+    final = _final(house, sorted({*chain.from_iterable(ids for _, ids in seen.values())}))
+    took = sorted(
+        at - min(times)
+        for at, ids in seen.values()
+        if (times := [final[one] for one in ids if one in final])
+    )
+    return {
+        "rules": float(RULES),
+        "own": float(own),
+        "alerts": float(len(took)),
+        "rate": rate,
+        "interval": house.services.settings.alerts.interval.total_seconds(),
+        "p50": took[len(took) // 2],
+        "p95": took[int(len(took) * 0.95)],
+        "longest": took[-1],
+    }
+
+
+def _look(house: House, seen: dict[str, tuple[float, list[str]]]) -> None:
+    """Note which alerts can be found by now, and the events that they were raised by."""
+    client = house.services.opensearch
+    client.indices.refresh(index=_ALERTS, params=_OF_NONE)
+    body: dict[str, Any] = {
+        "size": _MOST_ALERTS,
+        "query": {"bool": {"must_not": {"terms": {"id": [*seen]}}}},
+        "_source": ["event_ids"],
+    }
+    answer = client.search(index=_ALERTS, body=body, params=_OF_NONE)
+    now = time.time()
+    for hit in answer["hits"]["hits"]:
+        seen[hit["_id"]] = now, hit["_source"]["event_ids"]
+
+
+def _final(house: House, event_ids: list[str]) -> dict[str, float]:
+    """Say when events became final; those that were written again since are left out."""
+    found: dict[str, float] = {}
+    for start in range(0, len(event_ids), _MOST_EVENTS):
+        part = event_ids[start : start + _MOST_EVENTS]
+        filters = [{"terms": {"eventID": part}}, {"term": {"enriched.revision": 1}}]
+        body: dict[str, Any] = {
+            "size": _MOST_ALERTS,
+            "query": {"bool": {"filter": filters}},
+            "_source": ["eventID", "enriched.at"],
+        }
+        for hit in house.services.opensearch.search(index=EVENTS, body=body)["hits"]["hits"]:
+            at = parse_time(hit["_source"]["enriched"]["at"])
+            if at is not None:
+                found[hit["_source"]["eventID"]] = at.timestamp()
+    return found
