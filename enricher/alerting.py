@@ -65,7 +65,6 @@ class Alerting(Equipped):
             progress=self.progress,
             compiler=CachingCompiler(self.event_fields),
             now=SystemClock().now,
-            overlap=self.settings.alerts.overlap,
             look_back=self.settings.alerts.look_back,
         )
 

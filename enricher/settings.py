@@ -126,17 +126,15 @@ class AlertsSettings(Section):
     """Whether the scheduler has rules evaluated."""
     interval: timedelta = timedelta(seconds=10)
     """How often they are."""
-    overlap: timedelta = timedelta(seconds=20)
-    """How far before its last run an evaluation looks again: longer than a write takes."""
     look_back: timedelta = timedelta(minutes=15)
-    """How far it looks every five minutes, for writes that took longer than that."""
+    """How far the first evaluation looks back, and each in an index that it did not know."""
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
         if self.interval < timedelta(seconds=1):
             raise ValueError("interval is a second at least")
-        if not timedelta() < self.overlap <= self.look_back:
-            raise ValueError("overlap is longer than nothing, and look_back no shorter")
+        if self.look_back < self.interval:
+            raise ValueError("look_back is no shorter than interval")
         return self
 
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from enricher.alerts.catalogue import stored_rule
 from enricher.alerts.clauses import all_of
 from enricher.alerts.evaluate import EvaluateServices, evaluate
-from enricher.alerts.ports import Wanted
+from enricher.alerts.ports import News, Wanted
 from enricher.cloudtrail.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from enricher.alerts.alert import Alert, Content
+    from enricher.alerts.clauses import Query
     from enricher.alerts.ports import (
         AlertStore,
         Baseline,
@@ -54,12 +55,15 @@ class _AtRest:
     events: Matching
 
     def groups(self, questions: Sequence[Grouping]) -> list[list[Bucket] | Fault]:
-        return self.events.groups([replace(one, since=None) for one in questions])
+        return self.events.groups([replace(one, new=None) for one in questions])
 
     def contents(self, questions: Sequence[Parts]) -> list[list[Content | None] | Fault]:
         return self.events.contents(questions)
 
-    def changed(self, since: datetime) -> Iterator[list[Changed]]:  # noqa: ARG002 - the port's
+    def news(self, marks: Mapping[str, int], since: datetime) -> News:  # noqa: ARG002 - the port's
+        return News({"match_all": {}}, marks)
+
+    def changed(self, new: Query) -> Iterator[list[Changed]]:  # noqa: ARG002 - the port's
         return iter(())
 
 
@@ -95,7 +99,6 @@ def backtest(
             progress=services.progress,
             compiler=_Made(made),
             now=services.now,
-            overlap=now - BEGINNING,
             look_back=now - BEGINNING,
         )
     )

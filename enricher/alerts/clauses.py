@@ -42,6 +42,11 @@ def between(start: datetime, end: datetime, *, inclusive: bool = False) -> Query
     return {"range": {"eventTime": {"gte": format_time(start), upper: format_time(end)}}}
 
 
+def enriched_since(start: datetime) -> Query:
+    """Give the query of events that were enriched from an instant on."""
+    return {"range": {"enriched.at": {"gte": format_time(start)}}}
+
+
 def of_events(event_ids: Sequence[str]) -> Query:
     """Give the query of these events; one without an event id goes by its document's."""
     ids = list(event_ids)

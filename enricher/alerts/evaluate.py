@@ -1,9 +1,8 @@
 """Judge what is new or changed: every few seconds, all rules at once (design §2, §9).
 
-Only events whose ``enriched.at`` lies after the last run are searched, and a little before it: an
-event is visible in searches a moment after it was stamped. Nothing is lost and nothing is counted
-twice, because alerts are computed anew from their events whenever they are touched; the cursor
-moves last, and a run that dies is repeated whole.
+Only events that were written after the last run are searched, whatever any clock says. Nothing is
+counted twice, because alerts are computed anew from their events whenever they are touched; how far
+a run came is noted last, and a run that dies is repeated whole.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from enricher.alerts.alert import Key
+from enricher.alerts.clauses import any_of, enriched_since
 from enricher.alerts.errors import LeaseLostError, RuleError
 from enricher.alerts.firstseen import learn, scope_of
 from enricher.alerts.ports import Fault, Grouping
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from enricher.alerts.alert import Alert
+    from enricher.alerts.clauses import Query
     from enricher.alerts.firstseen import Learned
     from enricher.alerts.ports import (
         AlertStore,
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from enricher.alerts.rules import Rule
 
 LEASE = timedelta(minutes=2)
-SWEEP_EVERY = timedelta(minutes=5)
 _RULES_AT_ONCE = 100
+_NOTHING: Query = {"match_none": {}}
 
 
 class Compiler(Protocol):
@@ -59,9 +60,7 @@ class EvaluateServices:
     """What judging needs.
 
     Attributes:
-        overlap: How far before the cursor each run looks: longer than an event takes from its
-            stamp to being found, clocks of different machines included.
-        look_back: How far a run looks every few minutes, for writes that took longer than that.
+        look_back: How far the first run looks back, and each in an index that it did not know.
     """
 
     matching: Matching
@@ -71,7 +70,6 @@ class EvaluateServices:
     progress: ProgressStore
     compiler: Compiler
     now: Callable[[], datetime]
-    overlap: timedelta
     look_back: timedelta
 
 
@@ -106,6 +104,7 @@ class _Run:
     services: EvaluateServices
     now: datetime
     since: datetime
+    new: Query
     progress: Progress
     report: EvaluationReport
     rules: dict[str, Rule] = field(default_factory=dict)
@@ -129,19 +128,19 @@ def evaluate(services: EvaluateServices) -> EvaluationReport:
     progress = services.progress.claim(now, LEASE)
     if progress is None:
         return EvaluationReport()
-    sweeps = progress.swept_at is None or now - progress.swept_at >= SWEEP_EVERY
-    back = services.look_back if sweeps else services.overlap
-    report = EvaluationReport(ran=True)
-    run = _Run(services, now, (progress.cursor or now) - back, progress, report)
+    since = (progress.cursor or now) - services.look_back
+    run = _Run(services, now, since, _NOTHING, progress, EvaluationReport(ran=True))
     try:
+        news = services.matching.news(progress.marks, since)
+        run.new = news.query
         _judge(run)
     except LeaseLostError:
         raise
     except BaseException:
         services.progress.release(run.progress)
         raise
-    services.progress.finish(run.progress, now, now if sweeps else progress.swept_at)
-    return report
+    services.progress.finish(run.progress, now, news.marks)
+    return run.report
 
 
 def _judge(run: _Run) -> None:
@@ -151,7 +150,7 @@ def _judge(run: _Run) -> None:
     _compile(run, stored)
     asked = [one for one in stored if one.enabled and one.id in run.rules]
     run.report.rules = len(asked)
-    changed = [one for part in services.matching.changed(run.since) for one in part]
+    changed = [one for part in services.matching.changed(run.new) for one in part]
     stale = {one.alert.id: one for one in services.alerts.holding(changed)}
     touched = _touched(run, asked)
     ids = [one.id for one in changed]
@@ -199,15 +198,13 @@ def _touched(run: _Run, asked: Sequence[StoredRule]) -> set[Key]:
 
 def _question(run: _Run, stored: StoredRule) -> Grouping:
     rule = run.rules[stored.id]
-    return Grouping(
-        query=rule.query, by=rule.group_by, window=rule.window, since=_since(run, stored)
-    )
+    return Grouping(query=rule.query, by=rule.group_by, window=rule.window, new=_new(run, stored))
 
 
-def _since(run: _Run, stored: StoredRule) -> datetime:
-    """Say from when on a rule has to look: one that failed before looks from then on."""
+def _new(run: _Run, stored: StoredRule) -> Query:
+    """Say what is new to a rule: to one that failed, also what came since then."""
     failing = parse_time(stored.failing_since)
-    return run.since if failing is None else min(run.since, failing)
+    return run.new if failing is None else any_of([run.new, enriched_since(failing)])
 
 
 def _keys(rule: Rule, values: tuple[str | None, ...], start: datetime) -> Iterator[Key]:
@@ -226,8 +223,8 @@ def _learned(run: _Run, asked: Sequence[StoredRule], changed: Sequence[str]) -> 
     """Give the alerts that first-seen rules are to look at."""
     run.hold()
     services = run.services
-    chosen = [(run.rules[one.id], _since(run, one)) for one in asked]
-    firsts = [(rule, since) for rule, since in chosen if rule.first_seen is not None]
+    chosen = [(run.rules[one.id], _new(run, one)) for one in asked]
+    firsts = [(rule, new) for rule, new in chosen if rule.first_seen is not None]
     touched: set[Key] = set()
     found = learn(firsts, changed, services.matching, services.baseline) if firsts else {}
     for rule_id, learned in found.items():

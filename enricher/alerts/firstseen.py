@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from enricher.alerts.clauses import Query
     from enricher.alerts.ports import Baseline, Bucket, Matching
     from enricher.alerts.rules import FirstSeen, Rule
 
@@ -62,7 +63,7 @@ def first_seen_of(rule: Rule) -> FirstSeen:
 
 
 def learn(
-    rules: Sequence[tuple[Rule, datetime]],
+    rules: Sequence[tuple[Rule, Query]],
     changed: Sequence[str],
     matching: Matching,
     baseline: Baseline,
@@ -73,8 +74,8 @@ def learn(
     new raises alerts.
 
     Args:
-        rules: The rules, each with an instant: what was enriched from then on is new.
-        changed: Ids of the events that were written again since.
+        rules: The rules, each with the query of what is new to it.
+        changed: Ids of the new events that were written again.
         matching: The events.
         baseline: What was seen before.
 
@@ -84,7 +85,7 @@ def learn(
     scopes = {rule.id: scope_of(rule) for rule, _ in rules}
     known = baseline.beginnings(list(scopes.values()))
     untaught = [rule for rule, _ in rules if scopes[rule.id] not in known]
-    new = matching.groups([_question(rule, since) for rule, since in rules])
+    new = matching.groups([_question(rule, news) for rule, news in rules])
     all_there_is = matching.groups([_question(rule, None) for rule in untaught])
     taught = {rule.id: answer for rule, answer in zip(untaught, all_there_is, strict=True)}
     found: dict[str, Learned | Fault] = {}
@@ -104,7 +105,9 @@ def learn(
     lessons = [one for one in lessons if one.rule.id not in faults]
     entries = _note([one for lesson in lessons for one in lesson.everything.values()], baseline)
     for lesson in lessons:
-        lesson.touch(entries[one] for one in lesson.fresh)
+        # What is new and not the first of its combination changes no alert.
+        firsts = (entries[one.id] for one in lesson.fresh.values())
+        lesson.touch(one for one in firsts if one.rank >= lesson.fresh[one.id].rank)
         lesson.begin((entries[one] for one in lesson.everything), baseline)
     return found | faults | {one.rule.id: one.learned for one in lessons}
 
@@ -191,9 +194,9 @@ def key_of(entry: Seen, rule: Rule) -> Key:
     return Key(rule_id=rule.id, values=entry.group, start=start)
 
 
-def _question(rule: Rule, since: datetime | None) -> Grouping:
+def _question(rule: Rule, new: Query | None) -> Grouping:
     fields = first_seen_of(rule).fields
-    return Grouping(query=rule.query, by=fields, since=since, shown=rule.group_by)
+    return Grouping(query=rule.query, by=fields, new=new, shown=rule.group_by)
 
 
 def _note(found: Sequence[Seen], baseline: Baseline) -> dict[str, Seen]:

@@ -25,14 +25,14 @@ class Grouping:
     Attributes:
         by: The fields that make a group.
         window: Groups are apart by aligned window of event time; None where they are not.
-        since: Only events that were enriched from then on; None for all there are.
+        new: Only events that this matches too; None for all there are.
         shown: Fields of each group's first event that are wanted too.
     """
 
     query: Query
     by: tuple[str, ...]
     window: timedelta | None = None
-    since: datetime | None = None
+    new: Query | None = None
     shown: tuple[str, ...] = ()
 
 
@@ -89,6 +89,19 @@ class Changed:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What was written since the last run, all of it.
+
+    Attributes:
+        query: Of these events; some that were judged before may be among them.
+        marks: How far that is, for the next run.
+    """
+
+    query: Query
+    marks: Mapping[str, int]
+
+
 class Matching(Protocol):
     """The events, asked what matches."""
 
@@ -104,8 +117,17 @@ class Matching(Protocol):
         """Say what is to be said of the events of each part; None of a part without events."""
         ...
 
-    def changed(self, since: datetime) -> Iterator[list[Changed]]:
-        """Give, in lists, the events that were written again from an instant on."""
+    def news(self, marks: Mapping[str, int], since: datetime) -> News:
+        """Say what was written since a run.
+
+        Args:
+            marks: How far that run came.
+            since: Of what it did not know, only what was enriched from then on is new.
+        """
+        ...
+
+    def changed(self, new: Query) -> Iterator[list[Changed]]:
+        """Give, in lists, those of the new events that were written again."""
         ...
 
 
@@ -329,13 +351,13 @@ class Progress:
     """How far evaluation came, and the right to go on from there.
 
     Attributes:
-        cursor: What was enriched until then is judged; None where nothing is.
-        swept_at: When it last looked back further than usual.
+        cursor: When the last run began; None where there was none.
+        marks: What was written until then, by whatever the events are kept in.
         token: Whose right it is; worth something until another process takes it.
     """
 
     cursor: datetime | None
-    swept_at: datetime | None
+    marks: Mapping[str, int]
     token: tuple[int, int]
 
 
@@ -354,7 +376,7 @@ class ProgressStore(Protocol):
         """
         ...
 
-    def finish(self, progress: Progress, cursor: datetime, swept_at: datetime | None) -> None:
+    def finish(self, progress: Progress, cursor: datetime, marks: Mapping[str, int]) -> None:
         """Move the cursor and let go; raises as ``keep``."""
         ...
 

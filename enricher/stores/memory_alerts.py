@@ -214,16 +214,16 @@ class MemoryProgress:
         """Take the right to evaluate."""
         if self._held_until is not None and self._held_until > now:
             return None
-        kept = self._kept or Progress(cursor=None, swept_at=None, token=(0, 1))
+        kept = self._kept or Progress(cursor=None, marks={}, token=(0, 1))
         return self._write(kept, now + lease)
 
     def keep(self, progress: Progress, now: datetime, lease: timedelta) -> Progress:
         """Hold it for longer."""
         return self._write(self._own(progress), now + lease)
 
-    def finish(self, progress: Progress, cursor: datetime, swept_at: datetime | None) -> None:
+    def finish(self, progress: Progress, cursor: datetime, marks: Mapping[str, int]) -> None:
         """Move the cursor and let go."""
-        self._write(replace(self._own(progress), cursor=cursor, swept_at=swept_at), None)
+        self._write(replace(self._own(progress), cursor=cursor, marks=marks), None)
 
     def release(self, progress: Progress) -> None:
         """Let go and leave the cursor where it was."""

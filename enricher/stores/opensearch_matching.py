@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from enricher.alerts.alert import MOST_EVENT_IDS, Content, OriginShown, SessionShown
-from enricher.alerts.clauses import all_of, any_of
-from enricher.alerts.ports import Bucket, Changed, Fault, FirstEvent
+from enricher.alerts.clauses import all_of, any_of, enriched_since
+from enricher.alerts.ports import Bucket, Changed, Fault, FirstEvent, News
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time
 from enricher.errors import UnavailableError
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from enricher.alerts.ports import Grouping, Parts
 
 _OF_NONE = {"ignore_unavailable": True, "allow_no_indices": True}
+_NO_INDEX = {"ignore_unavailable": "true", "allow_no_indices": "true"}
+_NEVER = -1  # what a shard that holds nothing says of itself
 _SEARCHES = 100  # of one request
 _FILTERS = 250  # of one search
 _BUCKETS = 1_000
@@ -82,7 +84,7 @@ class OpenSearchMatching:
 
         One search tells for all of them, at a tenth of what it takes to ask each.
         """
-        chosen = [number for number, one in enumerate(questions) if one.since is not None]
+        chosen = [number for number, one in enumerate(questions) if one.new is not None]
         none: set[int] = set()
         for start in range(0, len(chosen), _FILTERS):
             part = chosen[start : start + _FILTERS]
@@ -102,13 +104,51 @@ class OpenSearchMatching:
             for one, answer in zip(questions, answers, strict=True)
         ]
 
-    def changed(self, since: datetime) -> Iterator[list[Changed]]:
-        """Give the events that were written again from an instant on."""
-        query = {
-            "bool": {
-                "filter": [_enriched_since(since), {"range": {"enriched.revision": {"gt": 1}}}]
+    def news(self, marks: Mapping[str, int], since: datetime) -> News:
+        """Say what was written since, by the numbers that the cluster gives to writes.
+
+        A shard numbers its writes, and its global checkpoint is the one up to which it has all of
+        them, on every copy; a refresh after that lets searches find them. So nothing is missed,
+        however long a write took and whatever clocks say. A shard that has not come as far as it
+        was before has lost its history, and is as unknown as that of a new index.
+        """
+        indices = self._checkpoints()
+        with translated():
+            self._client.indices.refresh(index=self._index, params=_NO_INDEX)
+        new: list[Query] = []
+        for name, shards in indices.items():
+            known = [marks.get(shard, _NEVER) for shard in shards]
+            if known == list(shards.values()):
+                continue
+            of_index = {"term": {"_index": name}}
+            if any(mark > at for mark, at in zip(known, shards.values(), strict=True)) or all(
+                shard not in marks for shard in shards
+            ):
+                new.append(all_of(of_index, enriched_since(since)))
+            else:
+                new.append(all_of(of_index, {"range": {"_seq_no": {"gt": min(known)}}}))
+        reached = {shard: at for shards in indices.values() for shard, at in shards.items()}
+        return News(any_of(new) if new else {"match_none": {}}, reached)
+
+    def _checkpoints(self) -> dict[str, dict[str, int]]:
+        """Give how far each shard has all that was written, by index."""
+        with translated():
+            answer = self._client.indices.stats(
+                index=self._index, metric="docs", params={"level": "shards"}
+            )
+        return {
+            name: {
+                f"{index['uuid']}/{number}": copy["seq_no"]["global_checkpoint"]
+                for number, copies in index["shards"].items()
+                for copy in copies
+                if copy["routing"]["primary"]
             }
+            for name, index in answer.get("indices", {}).items()
         }
+
+    def changed(self, new: Query) -> Iterator[list[Changed]]:
+        """Give those of the new events that were written again."""
+        query = all_of(new, {"range": {"enriched.revision": {"gt": 1}}})
         wanted = ("eventID", "eventTime")
         for hits in walk(self._client, self._index, query, _IN_ORDER, size=_PAGE, _source=wanted):
             yield [Changed(_event_id(hit), _millis(hit["sort"][0])) for hit in hits]
@@ -152,28 +192,23 @@ def _checked(answer: Mapping[str, Any]) -> Mapping[str, Any] | Fault:
 # --- questions ------------------------------------------------------------------------------------
 
 
-def _enriched_since(since: datetime) -> Query:
-    return {"range": {"enriched.at": {"gte": format_time(since)}}}
-
-
 def _counting(questions: Sequence[Grouping]) -> dict[str, Any]:
     """Ask how many events each question is about, all of them about what is new."""
-    queries = [_of(one) for one in questions]
-    since = min(one.since for one in questions if one.since is not None)
+    new: list[Query] = []
+    for one in questions:
+        if one.new is not None and one.new not in new:
+            new.append(one.new)
     return {
         "size": 0,
         "track_total_hits": False,
-        "query": {"bool": {"filter": [_enriched_since(since)]}},
-        "aggs": {"questions": {"filters": {"filters": queries}}},
+        "query": any_of(new),
+        "aggs": {"questions": {"filters": {"filters": [_of(one) for one in questions]}}},
     }
 
 
 def _of(question: Grouping) -> Query:
     """Give the query of the events that a question is about."""
-    filters = [question.query]
-    if question.since is not None:
-        filters.append(_enriched_since(question.since))
-    return {"bool": {"filter": filters}}
+    return question.query if question.new is None else all_of(question.query, question.new)
 
 
 def _grouping(question: Grouping, after: Mapping[str, Any] | None) -> dict[str, Any]:

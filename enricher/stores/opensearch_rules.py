@@ -103,7 +103,7 @@ class OpenSearchProgress:
         """Take the right to evaluate."""
         hit = self._get()
         if hit is None:
-            progress = Progress(cursor=None, swept_at=None, token=(0, 0))
+            progress = Progress(cursor=None, marks={}, token=(0, 0))
             return self._write(progress, now + lease, create=True)
         held = parse_time(hit["_source"].get("held_until"))
         if held is not None and held > now:
@@ -114,9 +114,9 @@ class OpenSearchProgress:
         """Hold it for longer."""
         return self._own(self._write(progress, now + lease))
 
-    def finish(self, progress: Progress, cursor: datetime, swept_at: datetime | None) -> None:
+    def finish(self, progress: Progress, cursor: datetime, marks: Mapping[str, int]) -> None:
         """Move the cursor and let go."""
-        moved = Progress(cursor=cursor, swept_at=swept_at, token=progress.token)
+        moved = Progress(cursor=cursor, marks=marks, token=progress.token)
         self._own(self._write(moved, None))
 
     def release(self, progress: Progress) -> None:
@@ -135,14 +135,11 @@ class OpenSearchProgress:
     def _write(
         self, progress: Progress, held_until: datetime | None, *, create: bool = False
     ) -> Progress | None:
-        times = {
-            "cursor": progress.cursor,
-            "swept_at": progress.swept_at,
-            "held_until": held_until,
-        }
+        times = {"cursor": progress.cursor, "held_until": held_until}
         body = {
             "what": _PROGRESS,
             "id": _PROGRESS,
+            "marks": dict(progress.marks),
             **{name: None if at is None else format_time(at) for name, at in times.items()},
         }
         params: dict[str, Any] = {"op_type": "create"}
@@ -154,7 +151,7 @@ class OpenSearchProgress:
         except (ConflictError, NotFoundError):
             return None
         token = (int(answer["_seq_no"]), int(answer["_primary_term"]))
-        return Progress(cursor=progress.cursor, swept_at=progress.swept_at, token=token)
+        return Progress(cursor=progress.cursor, marks=progress.marks, token=token)
 
     @staticmethod
     def _own(progress: Progress | None) -> Progress:
@@ -167,7 +164,7 @@ def _progress(hit: Mapping[str, Any]) -> Progress:
     source = hit["_source"]
     return Progress(
         cursor=parse_time(source.get("cursor")),
-        swept_at=parse_time(source.get("swept_at")),
+        marks=source.get("marks", {}),
         token=(hit["_seq_no"], hit["_primary_term"]),
     )
 

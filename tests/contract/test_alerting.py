@@ -222,10 +222,10 @@ def test_one_process_at_a_time_has_the_cursor(progress: ProgressStore) -> None:
     assert first.cursor is None
     assert progress.claim(NOW, LEASE) is None
     first = progress.keep(first, NOW, LEASE)
-    progress.finish(first, NOW, None)
+    progress.finish(first, NOW, {"i/0": 7})
     second = progress.claim(NOW, LEASE)
     assert second is not None
-    assert second.cursor == NOW
+    assert (second.cursor, second.marks) == (NOW, {"i/0": 7})
     progress.release(second)
     found = progress.read()
     assert found is not None
@@ -241,8 +241,8 @@ def test_who_was_believed_dead_cannot_move_the_cursor(progress: ProgressStore) -
     with pytest.raises(LeaseLostError):
         progress.keep(slow, late, LEASE)
     with pytest.raises(LeaseLostError):
-        progress.finish(slow, late, None)
-    progress.finish(other, NOW, NOW)
+        progress.finish(slow, late, {})
+    progress.finish(other, NOW, {"i/0": 8})
     found = progress.read()
     assert found is not None
-    assert (found.cursor, found.swept_at) == (NOW, NOW)
+    assert (found.cursor, found.marks) == (NOW, {"i/0": 8})

@@ -326,6 +326,48 @@ def test_any_order_of_delivery_and_evaluation_ends_in_the_same_alerts(house: Hou
     assert burst["event_ids"] == ("e4", "e3", "e2")
 
 
+# --- what is new ----------------------------------------------------------------------------------
+
+
+def test_a_write_is_judged_however_long_it_took(empty: House) -> None:
+    """It was stamped before runs that could not find it yet."""
+    empty.rules(STOP)
+    empty.deliver(stop_logging("quick", "12:10:00", ALICE))
+    assert evaluate(empty.services.evaluating).written == 1
+    (hit,) = empty.client.search(index=EVENTS)["hits"]["hits"]
+    slow = {**hit["_source"], "eventID": "slow", "eventTime": "2026-03-01T15:00:00Z"}
+    slow["enriched"] = {**slow["enriched"], "at": "2026-03-01T16:00:00Z"}
+    empty.client.index(index=hit["_index"], id="slow", body=slow)
+    assert evaluate(empty.services.evaluating).written == 1
+    assert {alert.event_ids for alert in empty.alerts()} == {("quick",), ("slow",)}
+
+
+def test_nothing_is_missed_on_several_shards(empty: House) -> None:
+    """Each numbers its writes; some have more of them than others."""
+    index = "cloudtrail-events-2026.03"
+    empty.client.indices.create(index=index, body={"settings": {"number_of_shards": 3}})
+    empty.rules(STOP)
+    for number in range(12):
+        event = stop_logging(f"e{number}", f"12:{number:02}:00", ALICE)
+        empty.deliver(event)
+        evaluate(empty.services.evaluating)
+        (alert,) = empty.alerts()
+        assert alert.count == number + 1
+    progress = empty.services.progress.read()
+    assert progress is not None
+    assert sum(at + 1 for at in progress.marks.values()) >= 12
+    assert len(progress.marks) == 3
+
+
+def test_an_index_that_is_made_anew_is_new(empty: House) -> None:
+    empty.rules(STOP)
+    for clock in ("12:10:00", "15:10:00"):
+        empty.client.indices.delete(index=EVENTS)
+        empty.deliver(stop_logging(clock, clock, ALICE))
+        assert evaluate(empty.services.evaluating).written >= 1
+    assert ("15:10:00",) in {alert.event_ids for alert in empty.alerts()}
+
+
 # --- faults ---------------------------------------------------------------------------------------
 
 
