@@ -37,10 +37,13 @@ _NO_INDEX = {"ignore_unavailable": "true", "allow_no_indices": "true"}
 _NEVER = -1  # what a shard that holds nothing says of itself
 _SEARCHES = 100  # of one request
 _FILTERS = 250  # of one search
-_BUCKETS = 1_000
+_BUCKETS = 10_000  # of one page: for each, the node goes through all that matches
+_SHOWN_BUCKETS = 1_000  # where each comes with an event
 _VALUES = 50
 _PAGE = 5_000
 _IN_ORDER = ({"eventTime": "asc"}, AS_STORED)
+_OLDEST = [{"eventTime": "asc"}, {"eventID": "asc"}]
+_NEWEST = [{"eventTime": "desc"}, {"eventID": "desc"}]
 _WINDOW = "window"
 _TERMS = {
     "accounts": "recipientAccountId",
@@ -75,7 +78,7 @@ class OpenSearchMatching:
                 page = answer.get("aggregations", {}).get("groups", {})
                 buckets = page.get("buckets", [])
                 found[number] += [_bucket(one, questions[number]) for one in buckets]
-                if len(buckets) == _BUCKETS:
+                if len(buckets) == _page_size(questions[number]):
                     after[number] = page["after_key"]
         return [faults.get(number, buckets) for number, buckets in enumerate(found)]
 
@@ -217,12 +220,13 @@ def _grouping(question: Grouping, after: Mapping[str, Any] | None) -> dict[str, 
         sources.append({_WINDOW: {"date_histogram": _aligned(question.window)}})
     for number, name in enumerate(question.by):
         sources.append({str(number): {"terms": {"field": name, "missing_bucket": True}}})
-    composite: dict[str, Any] = {"size": _BUCKETS, "sources": sources}
+    composite: dict[str, Any] = {"size": _page_size(question), "sources": sources}
     if after is not None:
         composite["after"] = after
     groups: dict[str, Any] = {"composite": composite}
     if question.shown:
-        groups["aggs"] = {"first": {"top_hits": _first(("eventID",), question.shown)}}
+        first = {"size": 1, "sort": _OLDEST, **_fields("eventID", *question.shown)}
+        groups["aggs"] = {"first": {"top_hits": first}}
     return {
         "size": 0,
         "track_total_hits": False,
@@ -231,27 +235,23 @@ def _grouping(question: Grouping, after: Mapping[str, Any] | None) -> dict[str, 
     }
 
 
+def _page_size(question: Grouping) -> int:
+    return _SHOWN_BUCKETS if question.shown else _BUCKETS
+
+
 def _aligned(window: timedelta) -> dict[str, Any]:
     return {"field": "eventTime", "fixed_interval": f"{int(window.total_seconds())}s"}
 
 
-def _first(source: Sequence[str], values: Sequence[str] = ()) -> dict[str, Any]:
-    first: dict[str, Any] = {
-        "size": 1,
-        "_source": list(source),
-        "sort": [{"eventTime": "asc"}, {"eventID": "asc"}],
-    }
-    return {**first, "docvalue_fields": list(values)} if values else first
+def _fields(*names: str) -> dict[str, Any]:
+    """Ask for fields of hits, and not for their source: to read that is most of the work."""
+    return {"_source": False, "docvalue_fields": [*names]}
 
 
 def _summary(question: Parts) -> dict[str, Any]:
-    shown = ("enriched.origin", "enriched.session.root_id")
-    newest = {
-        "size": MOST_EVENT_IDS,
-        "_source": False,
-        "docvalue_fields": ["eventID"],
-        "sort": [{"eventTime": "desc"}, {"eventID": "desc"}],
-    }
+    shown = ["enriched.origin", "enriched.session.root_id"]
+    first = {"size": 1, "sort": _OLDEST, "_source": shown}
+    newest = {"size": MOST_EVENT_IDS, "sort": _NEWEST, **_fields("eventID")}
     return {
         "size": 0,
         "track_total_hits": False,
@@ -263,7 +263,7 @@ def _summary(question: Parts) -> dict[str, Any]:
                 "aggs": {
                     "first_at": {"min": {"field": "eventTime"}},
                     "last_at": {"max": {"field": "eventTime"}},
-                    "first": {"top_hits": _first(shown)},
+                    "first": {"top_hits": first},
                     "newest": {"top_hits": newest},
                     **{
                         name: {"terms": {"field": field, "size": _VALUES}}
