@@ -216,14 +216,11 @@ def _all_fit(value: JsonObject, objects: Mapping[str, Any]) -> bool:
     for name, member in value.items():
         if not _is_plain(name):
             return False
-        if type(member) is str:
-            if name in objects:
-                return False
-        elif isinstance(member, dict):
+        if isinstance(member, dict):
             inner = objects.get(name)
             if inner is None or not _all_fit(member, inner):
                 return False
-        elif isinstance(member, list):
+        elif isinstance(member, list) or (name in objects and member is not None):
             return False
     return True
 

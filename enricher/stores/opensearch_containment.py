@@ -73,6 +73,8 @@ class OpenSearchContainment:
             "_source": ["plan_id", "subject", "actor", "at"],
         }
         with translated():
+            # Who made a plan expects it in the list.
+            self._client.indices.refresh(index=AUDIT)
             answer = self._client.search(index=AUDIT, body=body)
         found = (hit["_source"] for hit in answer["hits"]["hits"])
         return [kept for one in found if (kept := _kept(one))]

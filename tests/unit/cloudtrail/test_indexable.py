@@ -45,6 +45,15 @@ KEYWORDS = (
     "vpcEndpointId",
 )
 RESHAPED = ("reshaped_value",)
+INNER_OBJECTS = (
+    ("sessionContext",),
+    ("sessionContext", "attributes"),
+    ("sessionContext", "sessionIssuer"),
+    ("sessionContext", "webIdFederationData"),
+    ("onBehalfOf",),
+    ("inScopeOf",),
+    ("invokedByDelegate",),
+)
 OVERSIZE = ("oversize_value",)
 
 
@@ -384,6 +393,21 @@ def test_such_a_name_within_an_identity_is_kept_under_raw_only(name: str) -> Non
     identity = {"type": "Root", "sessionContext": {name: 1, "attributes": {name: 2}}, name: 3}
     document, notes = shape(userIdentity=identity)
     assert document["userIdentity"] == {"type": "Root", "sessionContext": {"attributes": {}}}
+    assert document["raw"]["userIdentity"] == identity
+    assert notes == RESHAPED
+
+
+@pytest.mark.parametrize("value", [7, 0, True, False, 1.5, "", "x", [], [{}]], ids=repr)
+@pytest.mark.parametrize("path", INNER_OBJECTS, ids=".".join)
+def test_whatever_stands_for_an_object_within_an_identity_is_wrapped(
+    path: tuple[str, ...], value: object
+) -> None:
+    identity: Any = value
+    wrapped: Any = {"value": codec.dumps(value).decode()}
+    for name in reversed(path):
+        identity, wrapped = {name: identity}, {name: wrapped}
+    document, notes = shape(userIdentity=identity)
+    assert document["userIdentity"] == wrapped
     assert document["raw"]["userIdentity"] == identity
     assert notes == RESHAPED
 
