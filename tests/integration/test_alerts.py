@@ -351,8 +351,7 @@ def test_nothing_is_missed_on_several_shards(empty: House) -> None:
         event = stop_logging(f"e{number}", f"12:{number:02}:00", ALICE)
         empty.deliver(event)
         evaluate(empty.services.evaluating)
-        (alert,) = empty.alerts()
-        assert alert.count == number + 1
+        assert sum(alert.count for alert in empty.alerts()) == number + 1
     progress = empty.services.progress.read()
     assert progress is not None
     assert sum(at + 1 for at in progress.marks.values()) >= 12

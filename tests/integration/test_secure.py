@@ -9,7 +9,7 @@ import subprocess
 import sys
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ import pytest
 import redis
 from opensearchpy.exceptions import AuthenticationException, AuthorizationException
 
+from enricher.alerts.ports import Grouping
 from enricher.errors import ConfigurationError
 from enricher.pipeline.documents import Period
 from enricher.pipeline.ports import Document
@@ -27,7 +28,7 @@ from enricher.stack.credentials import ADMIN, API, COMMANDS, INSTALLER, READER, 
 from enricher.stores import templates
 from enricher.stores.connections import Access, broker_tls, broker_url, make_opensearch, make_redis
 from enricher.stores.opensearch import OpenSearchEventIndex
-from enricher.stores.opensearch_client import translated
+from enricher.stores.opensearch_matching import OpenSearchMatching
 from enricher.stores.task_queue import INGEST_QUEUE, CeleryTaskQueue, make_celery
 from tests.conftest import IN_CI
 from tests.integration.tls_front import tls_before
@@ -427,8 +428,10 @@ def _whole_work(house: House) -> None:
         assert index.file("file:///x") is not None
         index.ledger(None, 1)
         assert index.mark_integrity(["file:///x"], "valid") == 1
-        with translated():  # alerts are searches over what is new, many in one request
-            client.msearch(body=[{"index": EVENTS}, {"size": 0}])
+        matching = OpenSearchMatching(client)
+        news = matching.news({}, datetime(2026, 1, 1, tzinfo=UTC))
+        question = Grouping(query=news.query, by=("enriched.origin.id",))
+        assert len(matching.groups([question])) == 1
 
 
 @pytest.mark.usefixtures("ingested")
