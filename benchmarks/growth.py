@@ -12,6 +12,7 @@ from enricher.benchmark.floors import Loading, load, requests
 from enricher.benchmark.material import prepare
 from enricher.cloudtrail.record import Record
 from enricher.pipeline.documents import index_name
+from enricher.stores.redis_evidence import WIRE_FORMAT
 from tools.trailgen.plan import load_plan
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _LATE = (0.0, 0.1, 0.25, 0.5)
 _WORKERS = (1, 2)
 _ACCOUNTS = (10, 100, 1_000)
 _DEPTHS = (1, 2, 4, 6)
+_CREDENTIALS = f"facts:{WIRE_FORMAT}:issued/"
 
 Row = dict[str, float]
 Table = list[Row]
@@ -106,13 +108,13 @@ def _redis(house: House, material: Material, events: int) -> Row:
         after = services.redis.info("memory")["used_memory"]
     keys = {
         kind: sum(1 for _ in services.redis.scan_iter(f"enricher:{kind}*", count=10_000))
-        for kind in ("facts:1:issued/", "facts:", "waiting:")
+        for kind in (_CREDENTIALS, "facts:", "waiting:")
     }
     return {
         "value": events,
         "bytes": after - before,
         "keys_with_facts": keys["facts:"],
-        "credentials": keys["facts:1:issued/"],
+        "credentials": keys[_CREDENTIALS],
         "keys_waited_for": keys["waiting:"],
-        "bytes_per_credential": (after - before) / max(keys["facts:1:issued/"], 1),
+        "bytes_per_credential": (after - before) / max(keys[_CREDENTIALS], 1),
     }

@@ -106,6 +106,7 @@ def _queue(services: Container, now: datetime) -> Json:
     return {
         "waiting": load.waiting,
         "in_hand": load.in_hand,
+        "noted_keys": load.noted,
         "oldest_file_queued_at": _time(load.oldest_file_at),
         "oldest_file_seconds": _age(load.oldest_file_at, now),
     }

@@ -127,21 +127,21 @@ def _load(snapshot: EvidenceSnapshot, keys: Sequence[str], store: EvidenceStore)
 
 
 def look_once_more(snapshot: EvidenceSnapshot, store: EvidenceStore, queue: TaskQueue) -> int:
-    """After the documents are written: declare what is waited for, and see what came meanwhile.
+    """After the documents are written: declare what they rest on, and see what came meanwhile.
 
-    Whoever publishes a fact writes it and then looks who waits; whoever waits declares it and then
-    looks for the fact. One of the two sees the other, so no wake-up is lost (design §5).
+    Whoever publishes a fact writes it and then looks who rests on its key; whoever rests on a key,
+    known or not, declares it and then looks for changes. One of the two sees the other, so no
+    wake-up is lost (design §5).
 
     Returns:
         How many keys changed since the batch read them; work for them is enqueued.
     """
     read = snapshot.versions()
-    store.wait_for(key for key, version in read.items() if version == 0)
     keys = list(read)
     changed: list[str] = []
     for start in range(0, len(keys), _KEYS_AT_ONCE):
         part = keys[start : start + _KEYS_AT_ONCE]
-        versions = store.versions(part)
+        versions = store.rest_on(part)
         changed += [key for key, now in zip(part, versions, strict=True) if now != read[key]]
     if changed:
         queue.enrich_again(changed)

@@ -42,9 +42,10 @@ class EvidenceBeside:
         both = zip(self._first.read(keys), self._beside.read(keys), strict=True)
         return [_together(first, beside) for first, beside in both]
 
-    def wait_for(self, keys: Iterable[str]) -> None:
-        """Declare that somebody waits for these keys."""
-        self._first.wait_for(keys)
+    def rest_on(self, keys: Sequence[str]) -> list[int]:
+        """Declare that somebody rests on what either store knows."""
+        both = zip(self._first.rest_on(keys), self._beside.rest_on(keys), strict=True)
+        return [first + beside for first, beside in both]
 
     def versions(self, keys: Sequence[str]) -> list[int]:
         """Give each key's version: it grows with a change in either store."""

@@ -289,13 +289,13 @@ class IngestedFile:
 
 
 class EvidenceStore(Protocol):
-    """Facts by key, and who waits for what. A cache: it can be rebuilt from the index."""
+    """Facts by key, and on which somebody rests. A cache: it can be rebuilt from the index."""
 
     def publish(self, keyed: Iterable[Keyed]) -> set[str]:
-        """Add facts, then say which of their keys somebody may rest on.
+        """Add facts, then say whom that may concern.
 
         Returns:
-            The keys that got a new fact and are waited for, or had another fact before.
+            The keys that got a new fact and that somebody rests on.
         """
         ...
 
@@ -317,8 +317,12 @@ class EvidenceStore(Protocol):
         """Give what is known under each key, in order."""
         ...
 
-    def wait_for(self, keys: Iterable[str]) -> None:
-        """Declare that somebody waits for these keys."""
+    def rest_on(self, keys: Sequence[str]) -> list[int]:
+        """Declare that somebody rests on what is known under these keys, be it nothing.
+
+        Returns:
+            Each key's version as of that very step: whatever is published later wakes.
+        """
         ...
 
     def versions(self, keys: Sequence[str]) -> list[int]:

@@ -39,13 +39,13 @@ if TYPE_CHECKING:
 
 
 class MemoryEvidenceStore:
-    """Facts and waiting keys in dictionaries."""
+    """Facts, and the keys that somebody rests on, in dictionaries."""
 
     def __init__(self) -> None:
         self._facts: dict[str, dict[str, Fact]] = {}
         self._versions: dict[str, int] = {}
         self._unsent: dict[str, int] = {}
-        self.waiting: set[str] = set()
+        self._rested_on: set[str] = set()
 
     def publish(self, keyed: Iterable[Keyed]) -> set[str]:
         woken: set[str] = set()
@@ -56,8 +56,9 @@ class MemoryEvidenceStore:
                 continue
             known[fact.fact_id] = fact
             self._versions[key] = self._versions.get(key, 0) + 1
-            superseded = old is not None and not isinstance(fact, Naming)
-            if key in self.waiting or len(known) > 1 or superseded:
+            # An ARN seen earlier than before changes nothing where there is only one.
+            quiet = old is not None and isinstance(fact, Naming) and len(known) == 1
+            if key in self._rested_on and not quiet:
                 woken.add(key)
                 self._unsent[key] = self._versions[key]
         return woken
@@ -76,8 +77,9 @@ class MemoryEvidenceStore:
             for key in keys
         ]
 
-    def wait_for(self, keys: Iterable[str]) -> None:
-        self.waiting.update(keys)
+    def rest_on(self, keys: Sequence[str]) -> list[int]:
+        self._rested_on.update(keys)
+        return self.versions(keys)
 
     def versions(self, keys: Sequence[str]) -> list[int]:
         return [self._versions.get(key, 0) for key in keys]

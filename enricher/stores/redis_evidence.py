@@ -1,4 +1,4 @@
-"""Evidence in Redis or Valkey: a hash of facts for each key, a version, and who waits."""
+"""Evidence in Redis or Valkey: a hash of facts for each key, a version, and who rests on it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ if TYPE_CHECKING:
     from enricher.identity.facts import Fact, Keyed
 
 _VERSION = b"#"
+_OURS = frozenset({_VERSION, b"@"})  # @: somebody rests on what is known
 _FACT = "="  # before each fact's id, which comes from a record and could be anything
-_WIRE_FORMAT = 1  # facts written by another version are not read: evidence can be rebuilt
+WIRE_FORMAT = 2  # facts written by another version are not read: evidence can be rebuilt
 _PIPELINE_COMMANDS = 5_000
+_KEYS_OF_A_SCRIPT = 500
 
-# One fact under one key. Redis runs a script whole, so that "is it new" and "who waits" are one
-# step, and so is noting that they are to be woken: KEYS = facts, waiting, unsent wake-ups;
+# One fact under one key. Redis runs a script whole, so that "is it new" and "who rests on it" are
+# one step, and so is noting that they are to be woken: KEYS = facts, waiting, unsent wake-ups;
 # ARGV = field, rank, wire, seconds to keep, quiet, evidence key.
-# Gives 1 where somebody may rest on the key's former state, else 0.
+# Gives 1 where somebody rests on the key's former state, else 0.
 _PUBLISH = """
 local old = redis.call('HGET', KEYS[1], ARGV[1])
 if old then
@@ -38,13 +40,32 @@ end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. '\\n' .. ARGV[3])
 local version = redis.call('HINCRBY', KEYS[1], '#', 1)
 redis.call('EXPIRE', KEYS[1], ARGV[4])
-if redis.call('EXISTS', KEYS[2]) == 1
-  or redis.call('HLEN', KEYS[1]) > 2
-  or (old and ARGV[5] == '') then
-  redis.call('HSET', KEYS[3], ARGV[6], version)
-  return 1
+if redis.call('EXISTS', KEYS[2]) == 1 then
+  redis.call('DEL', KEYS[2])
+  redis.call('HSET', KEYS[1], '@', '')
+elseif redis.call('HEXISTS', KEYS[1], '@') == 0 then
+  return 0
 end
-return 0
+if old and ARGV[5] ~= '' and redis.call('HLEN', KEYS[1]) == 3 then
+  return 0
+end
+redis.call('HSET', KEYS[3], ARGV[6], version)
+return 1
+"""
+# Somebody rests on keys: it is noted with what is known, or apart where nothing is:
+# KEYS = facts and waiting of each key in turn; ARGV = seconds to keep. Gives the versions.
+_REST = """
+local versions = {}
+for i = 1, #KEYS, 2 do
+  local version = redis.call('HGET', KEYS[i], '#')
+  if version then
+    redis.call('HSET', KEYS[i], '@', '')
+  else
+    redis.call('SET', KEYS[i + 1], '', 'EX', ARGV[1])
+  end
+  versions[#versions + 1] = tonumber(version or 0)
+end
+return versions
 """
 # Forget a wake-up that was sent, unless the key was woken anew: KEYS = unsent wake-ups;
 # ARGV = evidence key, version that was sent.
@@ -54,21 +75,22 @@ if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then redis.call('HDEL', KEYS[
 
 
 class RedisEvidenceStore:
-    """Facts and waiting keys in Redis; every call is safe to repeat."""
+    """Facts, and the keys that somebody rests on, in Redis; every call is safe to repeat."""
 
     def __init__(
         self, client: redis.Redis, *, retention: timedelta, prefix: str = "enricher:"
     ) -> None:
         self._client = client
         self._seconds = int(retention.total_seconds())
-        self._facts_prefix = f"{prefix}facts:{_WIRE_FORMAT}:"
+        self._facts_prefix = f"{prefix}facts:{WIRE_FORMAT}:"
         self._waiting_prefix = f"{prefix}waiting:"
         self._unsent = f"{prefix}unsent"
         self._publish_script = client.register_script(_PUBLISH)
         self._sent_script = client.register_script(_SENT)
+        self._rest_script = client.register_script(_REST)
 
     def publish(self, keyed: Iterable[Keyed]) -> set[str]:
-        """Add facts; give the keys whose former state somebody may rest on."""
+        """Add facts; give the keys whose former state somebody rests on."""
         woken: set[str] = set()
         distinct: dict[tuple[str, str, str], Fact] = {}
         for key, fact in keyed:
@@ -123,13 +145,19 @@ class RedisEvidenceStore:
                 _loaded(key, fields) for key, fields in zip(keys, pipeline.execute(), strict=True)
             ]
 
-    def wait_for(self, keys: Iterable[str]) -> None:
-        """Declare that somebody waits for these keys, for as long as evidence is kept."""
+    def rest_on(self, keys: Sequence[str]) -> list[int]:
+        """Declare that somebody rests on these keys, for as long as evidence is kept."""
         with _translated():
             pipeline = self._client.pipeline(transaction=False)
-            for key in keys:
-                pipeline.set(self._waiting_prefix + key, b"", ex=self._seconds)
-            pipeline.execute()
+            for start in range(0, len(keys), _KEYS_OF_A_SCRIPT):
+                part = keys[start : start + _KEYS_OF_A_SCRIPT]
+                names = [
+                    prefix + key
+                    for key in part
+                    for prefix in (self._facts_prefix, self._waiting_prefix)
+                ]
+                self._rest_script(keys=names, args=[self._seconds], client=pipeline)
+            return [version for versions in pipeline.execute() for version in versions]
 
     def versions(self, keys: Sequence[str]) -> list[int]:
         """Give each key's version."""
@@ -142,7 +170,9 @@ class RedisEvidenceStore:
 
 def _loaded(key: str, fields: dict[bytes, bytes]) -> Loaded:
     facts = tuple(
-        decode_fact(wire.partition(b"\n")[2]) for field, wire in fields.items() if field != _VERSION
+        decode_fact(wire.partition(b"\n")[2])
+        for field, wire in fields.items()
+        if field not in _OURS
     )
     return Loaded(key, int(fields.get(_VERSION, 0)), facts)
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import redis
 from celery import Celery
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 INGEST_TASK = "enricher.ingest_log_files"
 ENRICH_TASK = "enricher.enrich_again"
 ENRICH_FILE_TASK = "enricher.enrich_file"
+GATHER_TASK = "enricher.gather"
 RECONCILE_TASK = "enricher.reconcile"
 EVALUATE_TASK = "enricher.evaluate_rules"
 DISPATCH_TASK = "enricher.dispatch_alerts"
@@ -38,6 +40,19 @@ ALERTS_QUEUE = "enricher.alerts"
 DELIVERY_QUEUE = "enricher.deliver"
 QUEUES = (INGEST_QUEUE, ENRICH_QUEUE, ALERTS_QUEUE, DELIVERY_QUEUE)
 _IN_HAND = "unacked"  # where kombu keeps messages until they are acknowledged
+NOTED = "enricher:again"  # keys that are to be sent, each with a mark of who asked last
+_GATHERING = "enricher:gathering"  # is there while a task is on its way that will send them
+_GATHER_AFTER = timedelta(seconds=1)
+_GATHERING_EXPIRES = timedelta(seconds=10)
+# Forget keys that were sent, but for those that were asked for again meanwhile: KEYS = noted keys;
+# ARGV = key and mark in turn.
+_SENT = """
+for i = 1, #ARGV, 2 do
+  if redis.call('HGET', KEYS[1], ARGV[i]) == ARGV[i + 1] then
+    redis.call('HDEL', KEYS[1], ARGV[i])
+  end
+end
+"""
 _QUEUED_AT = "queued_at"  # a header of ours: Celery's messages don't say when they were sent
 _KEYS_PER_TASK = 500
 _ORPHANS_PING = timedelta(seconds=2)
@@ -93,7 +108,7 @@ def make_celery(
         task_routes={
             **{
                 name: {"queue": ENRICH_QUEUE}
-                for name in (ENRICH_TASK, ENRICH_FILE_TASK, RECONCILE_TASK)
+                for name in (ENRICH_TASK, ENRICH_FILE_TASK, GATHER_TASK, RECONCILE_TASK)
             },
             # Apart, so that alerts do not wait behind a thousand log files.
             **{name: {"queue": ALERTS_QUEUE} for name in (EVALUATE_TASK, DISPATCH_TASK)},
@@ -166,17 +181,19 @@ class QueueLoad:
     Attributes:
         waiting: Tasks that no worker has yet, by queue.
         in_hand: Tasks that a worker has, among them those that it will try again later.
+        noted: Keys whose events are to be resolved again, for which no task was sent yet.
         oldest_file_at: When the log file that waits longest was queued; None where none waits.
     """
 
     waiting: dict[str, int]
     in_hand: int
+    noted: int = 0
     oldest_file_at: datetime | None = None
 
     @property
     def total(self) -> int:
-        """Tasks that are not done."""
-        return sum(self.waiting.values()) + self.in_hand
+        """Tasks that are not done; what is noted is one."""
+        return sum(self.waiting.values()) + self.in_hand + bool(self.noted)
 
 
 class CeleryTaskQueue:
@@ -185,19 +202,44 @@ class CeleryTaskQueue:
     def __init__(self, app: Celery, client: redis.Redis) -> None:
         self._app = app
         self._client = client
+        self._sent_script = client.register_script(_SENT)
 
     def ingest(self, locations: Sequence[str], run_id: str) -> None:
         """Ask for log files to be ingested; the arguments are references, never records."""
         self._send(INGEST_TASK, [list(locations), run_id])
 
     def enrich_again(self, keys: Sequence[str]) -> None:
-        """Ask for the events behind these keys to be resolved again.
+        """Ask for the events behind these keys to be resolved again, soon.
 
-        A key may be asked for twice; to note which are queued would lose those that a process
-        noted and died before it sent them.
+        Keys are noted, and sent a moment later together with what others ask for until then: each
+        task refreshes the index and searches it, however few its keys are. Who asks notes first
+        and then looks whether somebody will send; who sends takes that promise back and then reads
+        what is noted. So what is noted is sent. Should whoever promised die, the promise expires,
+        and who asks next, or the periodic search, has all of it sent.
         """
-        for start in range(0, len(keys), _KEYS_PER_TASK):
-            self._send(ENRICH_TASK, [list(keys[start : start + _KEYS_PER_TASK])])
+        with _translated():
+            mark = uuid4().hex
+            for start in range(0, len(keys), _KEYS_PER_TASK):
+                part = keys[start : start + _KEYS_PER_TASK]
+                self._client.hset(NOTED, mapping=dict.fromkeys(part, mark))
+            if not keys or self._client.exists(_GATHERING):
+                return
+        self._send(GATHER_TASK, [], after=_GATHER_AFTER)
+        with _translated():
+            self._client.set(_GATHERING, "", px=_GATHERING_EXPIRES)
+
+    def gather(self) -> int:
+        """Send what was noted; give how many keys. To send one twice changes nothing."""
+        with _translated():
+            self._client.delete(_GATHERING)
+            found: Any = self._client.hgetall(NOTED)  # not awaited
+            noted = [(key.decode(), mark) for key, mark in found.items()]
+        for start in range(0, len(noted), _KEYS_PER_TASK):
+            part = noted[start : start + _KEYS_PER_TASK]
+            self._send(ENRICH_TASK, [[key for key, _ in part]])
+            with _translated():
+                self._sent_script(keys=[NOTED], args=[one for pair in part for one in pair])
+        return len(noted)
 
     def enrich_file(self, location: str) -> None:
         """Ask for what was written raw of a log file to be enriched."""
@@ -236,12 +278,14 @@ class CeleryTaskQueue:
             pipeline = self._client.pipeline(transaction=False)
             for name in QUEUES:
                 pipeline.llen(name)
+            pipeline.hlen(NOTED)
             pipeline.hlen(_IN_HAND)
             pipeline.lindex(INGEST_QUEUE, -1)  # tasks are taken from this end
-            *waiting, in_hand, oldest = pipeline.execute()
+            *waiting, noted, in_hand, oldest = pipeline.execute()
         return QueueLoad(
             waiting={name: int(count) for name, count in zip(QUEUES, waiting, strict=True)},
             in_hand=int(in_hand),
+            noted=int(noted),
             oldest_file_at=_queued_at(oldest),
         )
 
@@ -265,11 +309,20 @@ class CeleryTaskQueue:
                 channel.qos.restore_by_tag(tag)
         return len(tags)
 
-    def _send(self, task: str, args: list[object], expires: float | None = None) -> None:
+    def _send(
+        self,
+        task: str,
+        args: list[object],
+        expires: float | None = None,
+        after: timedelta | None = None,
+    ) -> None:
         try:
             queued_at = format_time(datetime.now(tz=UTC))
             headers = {_QUEUED_AT: queued_at}
-            self._app.send_task(task, args=args, headers=headers, expires=expires)
+            countdown = after.total_seconds() if after else None
+            self._app.send_task(
+                task, args=args, headers=headers, expires=expires, countdown=countdown
+            )
         except OperationalError as err:
             raise UnavailableError("the task queue does not answer") from err
 

@@ -95,6 +95,7 @@ class ServerGauges(Collector):
         load = self._services.queue.load()
         yield _gauge(metrics.QUEUE_TASKS, load.waiting)
         yield _gauge(metrics.IN_HAND, load.in_hand)
+        yield _gauge(metrics.NOTED_KEYS, load.noted)
         if load.oldest_file_at is not None:
             yield _gauge(metrics.OLDEST_FILE, load.oldest_file_at.timestamp())
 

@@ -22,6 +22,7 @@ from enricher.stores.task_queue import (
     ENRICH_FILE_TASK,
     ENRICH_TASK,
     EVALUATE_TASK,
+    GATHER_TASK,
     INGEST_TASK,
     QUEUES,
     RECONCILE_TASK,
@@ -34,7 +35,8 @@ Report = FileReport | EnrichReport | UpkeepReport | EvaluationReport | DeliveryR
 
 REGISTRY = CollectorRegistry()
 TASKS = (
-    *(INGEST_TASK, ENRICH_TASK, ENRICH_FILE_TASK, RECONCILE_TASK, EVALUATE_TASK, DISPATCH_TASK),
+    *(INGEST_TASK, ENRICH_TASK, ENRICH_FILE_TASK, GATHER_TASK, RECONCILE_TASK),
+    *(EVALUATE_TASK, DISPATCH_TASK),
     *DELIVER_TASKS.values(),
 )
 OUTCOMES = ("done", "retried", "failed")
@@ -153,6 +155,10 @@ QUEUE_TASKS = AtScrape(
 )
 IN_HAND = AtScrape(
     "enricher_tasks_in_hand", "Tasks that any worker has taken and not ended, or will retry."
+)
+NOTED_KEYS = AtScrape(
+    "enricher_noted_keys",
+    "Evidence keys whose events are to be resolved again, for which no task was sent yet.",
 )
 OLDEST_FILE = AtScrape(
     "enricher_oldest_queued_file_timestamp_seconds",

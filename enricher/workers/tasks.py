@@ -26,6 +26,7 @@ from enricher.stores.task_queue import (
     ENRICH_FILE_TASK,
     ENRICH_TASK,
     EVALUATE_TASK,
+    GATHER_TASK,
     INGEST_TASK,
     RECONCILE_TASK,
 )
@@ -118,11 +119,24 @@ def enrich_file_task(location: str) -> EnrichReport:
     return enrich_file(location, container().enriching)
 
 
+@app.task(
+    name=GATHER_TASK,
+    autoretry_for=(UnavailableError,),
+    retry_backoff=2,
+    retry_backoff_max=300,
+    max_retries=None,
+)
+def gather_task() -> None:
+    """Send what was asked for since the last time as few tasks as it makes."""
+    container().queue.gather()
+
+
 @app.task(name=RECONCILE_TASK, autoretry_for=(UnavailableError,), max_retries=3)
 def reconcile_task() -> UpkeepReport:
     """Find what was forgotten, and stop waiting for what is too late."""
     report = reconcile(container().enriching, container().settings.pipeline.window)
     container().intake.take_lost()
+    container().queue.gather()
     return report
 
 

@@ -146,7 +146,7 @@ def test_no_keys_are_no_work(store: EvidenceStore) -> None:
     assert store.publish([]) == set()
     assert store.read([]) == []
     assert store.versions([]) == []
-    store.wait_for([])
+    assert store.rest_on([]) == []
 
 
 def test_a_key_holds_many_facts(store: EvidenceStore) -> None:
@@ -168,7 +168,7 @@ def test_keys_are_kept_apart_and_answered_in_the_order_of_asking(store: Evidence
     "key", ["issued/", "session/1/AROA:a/b c/2026", "name/ümläut", "shared/a\nb", "shared/*?[x]"]
 )
 def test_a_key_may_hold_anything(store: EvidenceStore, key: str) -> None:
-    store.wait_for([key])
+    assert store.rest_on([key]) == [0]
     assert store.publish([Keyed(key, sighting("1"))]) == {key}
     assert facts(store, key) == [sighting("1")]
 
@@ -206,6 +206,8 @@ def test_of_two_facts_with_one_id_and_no_rank_the_first_stays(
 ) -> None:
     first = Keyed("issued/k", KeyCreation(event_id="1", at=AT))
     second = Keyed("issued/k", KeyCreation(event_id="1", at=LATER))
+    store.publish([first])
+    store.rest_on(["issued/k"])
     for published in [[first, second]] if together else [[first], [second]]:
         assert store.publish(published) == set()
     assert store.read(["issued/k"]) == [Loaded("issued/k", 1, (first.fact,))]
@@ -221,10 +223,27 @@ def test_a_version_grows_with_each_change(store: EvidenceStore) -> None:
         assert store.read(["issued/k"])[0].version == number
 
 
-def test_waiting_is_no_change(store: EvidenceStore) -> None:
-    store.wait_for(["issued/k"])
-    assert store.versions(["issued/k"]) == [0]
-    assert store.read(["issued/k"]) == [Loaded("issued/k", 0, ())]
+def test_to_rest_on_a_key_is_no_change(store: EvidenceStore) -> None:
+    store.publish([Keyed("issued/k", sighting("1"))])
+    for _ in range(2):
+        assert store.rest_on(["issued/k", "issued/w"]) == [1, 0]
+    assert store.versions(["issued/k", "issued/w"]) == [1, 0]
+    assert store.read(["issued/k"]) == [Loaded("issued/k", 1, (sighting("1"),))]
+    assert store.read(["issued/w"]) == [Loaded("issued/w", 0, ())]
+
+
+def test_the_version_is_that_of_the_step_that_declares(store: EvidenceStore) -> None:
+    for number in range(1, 4):
+        store.publish([Keyed("issued/k", sighting(str(number)))])
+        assert store.rest_on(["issued/k"]) == [number]
+
+
+def test_many_keys_are_rested_on_at_once_and_in_order(store: EvidenceStore) -> None:
+    store.publish(Keyed(f"issued/{number}", sighting("1")) for number in range(0, 1_200, 2))
+    names = [f"issued/{number}" for number in range(1_200)]
+    assert store.rest_on(names) == [1, 0] * 600
+    woken = store.publish([Keyed(name, sighting("2")) for name in names])
+    assert woken == {*names}
 
 
 # --- superseding --------------------------------------------------------------------------------
@@ -234,6 +253,7 @@ def test_the_earliest_stamp_of_a_user_stays(store: EvidenceStore) -> None:
     late = Stamp(event_id="1", at=LATER, user_id="u")
     early = Stamp(event_id="2", at=AT, user_id="u")
     store.publish([Keyed("onbehalf/k", late)])
+    store.rest_on(["onbehalf/k"])
     assert store.publish([Keyed("onbehalf/k", early)]) == {"onbehalf/k"}
     assert facts(store, "onbehalf/k") == [early]
     assert store.versions(["onbehalf/k"]) == [2]
@@ -251,13 +271,14 @@ def test_of_two_stamps_in_one_second_the_lesser_event_id_stays(store: EvidenceSt
 def test_the_stamps_of_two_users_stay_both(store: EvidenceStore) -> None:
     one, two = Stamp(event_id="1", at=AT, user_id="u"), Stamp(event_id="1", at=AT, user_id="v")
     store.publish([Keyed("onbehalf/k", one)])
-    assert store.publish([Keyed("onbehalf/k", two)]) == {"onbehalf/k"}
+    store.publish([Keyed("onbehalf/k", two)])
     assert facts(store, "onbehalf/k") == [one, two]
 
 
 def test_an_arn_keeps_the_time_when_it_first_appeared(store: EvidenceStore) -> None:
     late, early = Naming(arn="arn", at=LATER), Naming(arn="arn", at=AT)
     store.publish([Keyed("name/k", late)])
+    store.rest_on(["name/k"])
     assert store.publish([Keyed("name/k", early)]) == set()
     assert facts(store, "name/k") == [early]
     assert store.versions(["name/k"]) == [2]
@@ -266,18 +287,20 @@ def test_an_arn_keeps_the_time_when_it_first_appeared(store: EvidenceStore) -> N
 # --- waking -------------------------------------------------------------------------------------
 
 
-def test_the_first_fact_wakes_nobody_where_nobody_waits(store: EvidenceStore) -> None:
+def test_facts_wake_nobody_where_nobody_rests_on_their_key(store: EvidenceStore) -> None:
     assert store.publish([Keyed("issued/k", sighting("1"))]) == set()
+    assert store.publish([Keyed("issued/k", sighting("2"))]) == set()
+    assert store.unsent() == {}
 
 
 def test_a_fact_wakes_who_waits_for_its_key_only(store: EvidenceStore) -> None:
-    store.wait_for(["issued/a", "issued/b"])
+    store.rest_on(["issued/a", "issued/b"])
     published = [Keyed("issued/a", sighting("1")), Keyed("issued/c", sighting("1"))]
     assert store.publish(published) == {"issued/a"}
 
 
 def test_a_wake_up_is_unsent_until_it_is_said_to_be_sent(store: EvidenceStore) -> None:
-    store.wait_for(["issued/k", "issued/w"])
+    store.rest_on(["issued/k", "issued/w"])
     assert store.unsent() == {}
     store.publish([Keyed("issued/k", sighting("1")), Keyed("issued/alone", sighting("1"))])
     first = store.unsent()
@@ -293,30 +316,34 @@ def test_a_wake_up_is_unsent_until_it_is_said_to_be_sent(store: EvidenceStore) -
 
 
 def test_who_waits_is_woken_each_time(store: EvidenceStore) -> None:
-    store.wait_for(["issued/k"])
-    store.wait_for(["issued/k"])
+    store.rest_on(["issued/k"])
+    store.rest_on(["issued/k"])
     assert store.publish([Keyed("issued/k", sighting("1"))]) == {"issued/k"}
     assert store.publish([Keyed("issued/k", sighting("2"))]) == {"issued/k"}
 
 
 def test_a_fact_that_is_known_wakes_nobody(store: EvidenceStore) -> None:
     store.publish([Keyed("issued/k", sighting("1"))])
-    store.wait_for(["issued/k"])
+    store.rest_on(["issued/k"])
     assert store.publish([Keyed("issued/k", sighting("1"))]) == set()
 
 
 def test_a_second_fact_wakes_those_who_rest_on_the_first(store: EvidenceStore) -> None:
     store.publish([Keyed("issued/k", sighting("1"))])
-    assert store.publish([Keyed("issued/k", sighting("2"))]) == {"issued/k"}
+    store.rest_on(["issued/k"])
+    for name in ("2", "3"):
+        assert store.publish([Keyed("issued/k", sighting(name))]) == {"issued/k"}
 
 
 def test_two_facts_in_one_call_wake_like_two_calls(store: EvidenceStore) -> None:
+    store.rest_on(["issued/k"])
     published = [Keyed("issued/k", sighting("1")), Keyed("issued/k", sighting("2"))]
     assert store.publish(published) == {"issued/k"}
 
 
 def test_an_earlier_time_of_one_arn_wakes_once_there_is_another_arn(store: EvidenceStore) -> None:
     store.publish([Keyed("name/k", Naming(arn="one", at=LATER))])
+    store.rest_on(["name/k"])
     assert store.publish([Keyed("name/k", Naming(arn="two", at=LATER))]) == {"name/k"}
     assert store.publish([Keyed("name/k", Naming(arn="one", at=AT))]) == {"name/k"}
 
@@ -325,8 +352,9 @@ def test_many_facts_at_once_are_all_taken(store: EvidenceStore) -> None:
     published = [
         Keyed(f"issued/{number % 3_000}", sighting(str(number))) for number in range(6_000)
     ]
-    assert store.publish(published) == {f"issued/{number}" for number in range(3_000)}
     names = [f"issued/{number}" for number in range(3_000)]
+    store.rest_on(names)
+    assert store.publish(published) == {*names}
     assert store.versions(names) == [2] * 3_000
     assert [len(loaded.facts) for loaded in store.read(names)] == [2] * 3_000
 
@@ -337,10 +365,11 @@ def test_many_facts_at_once_are_all_taken(store: EvidenceStore) -> None:
 def test_everything_in_redis_ends_some_day(client: redis.Redis) -> None:
     prefix = f"test:{uuid.uuid4().hex}:"
     store = RedisEvidenceStore(client, retention=RETENTION, prefix=prefix)
-    store.wait_for(["issued/a"])
+    store.rest_on(["issued/a"])
     store.publish([Keyed("issued/b", sighting("1"))])
     names = list(client.scan_iter(f"{prefix}*"))
     assert len(names) == 2
+    store.rest_on(["issued/b"])
     for name in names:
         assert 0 < client.ttl(name) <= RETENTION.total_seconds()
 
@@ -358,9 +387,10 @@ def test_to_publish_again_keeps_a_fact_longer(client: redis.Redis) -> None:
 def test_two_prefixes_are_two_stores(client: redis.Redis) -> None:
     one, two = redis_store(client), redis_store(client)
     one.publish([Keyed("issued/k", sighting("1"))])
-    one.wait_for(["issued/w"])
+    one.rest_on(["issued/k", "issued/w"])
     assert two.versions(["issued/k"]) == [0]
-    assert two.publish([Keyed("issued/w", sighting("1"))]) == set()
+    published = [Keyed("issued/k", sighting("2")), Keyed("issued/w", sighting("1"))]
+    assert two.publish(published) == set()
 
 
 def test_a_server_that_does_not_answer_is_unavailable() -> None:
@@ -370,7 +400,7 @@ def test_a_server_that_does_not_answer_is_unavailable() -> None:
             lambda: store.publish([Keyed("issued/k", sighting("1"))]),
             lambda: store.read(["issued/k"]),
             lambda: store.versions(["issued/k"]),
-            lambda: store.wait_for(["issued/k"]),
+            lambda: store.rest_on(["issued/k"]),
         )
         for call in calls:
             with pytest.raises(UnavailableError):
@@ -419,10 +449,9 @@ class SideBySide(RuleBasedStateMachine):
         assert self.real.publish(keyed) == self.twin.publish(keyed)
 
     @rule(names=st.lists(st.sampled_from(_KEYS)))
-    def wait_for(self, names: list[str]) -> None:
-        """Wait for the same keys in both."""
-        self.real.wait_for(names)
-        self.twin.wait_for(names)
+    def rest_on(self, names: list[str]) -> None:
+        """Rest on the same keys in both."""
+        assert self.real.rest_on(names) == self.twin.rest_on(names)
 
     @rule(names=st.lists(st.sampled_from(_KEYS)))
     def look(self, names: list[str]) -> None:

@@ -18,7 +18,7 @@ from opensearchpy import OpenSearch
 from enricher.cloudtrail import codec
 from enricher.pipeline.documents import VOLATILE
 from enricher.stack import Stack, StackSettings
-from enricher.stores.task_queue import ENRICH_QUEUE, INGEST_QUEUE
+from enricher.stores.task_queue import ENRICH_QUEUE, INGEST_QUEUE, NOTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -165,7 +165,8 @@ class Servers:
     def is_idle(self) -> bool:
         """Say whether nothing is queued or in hand."""
         waiting = self.redis.llen(INGEST_QUEUE) + self.redis.llen(ENRICH_QUEUE)
-        return waiting + self.redis.hlen("unacked") == 0 and not self.files("queued")
+        in_hand = self.redis.hlen("unacked") + self.redis.hlen(NOTED)
+        return waiting + in_hand == 0 and not self.files("queued")
 
     def files(self, status: str) -> int:
         """Count the ledger's files with a status."""

@@ -35,7 +35,7 @@ from enricher.stores.checkpoints import MemoryCheckpoints, RedisCheckpoints
 from enricher.stores.memory import MemoryEventIndex, MemoryTaskQueue, SystemClock
 from enricher.stores.s3 import S3LogFiles
 from enricher.stores.sqs import SqsMessages
-from enricher.stores.task_queue import ENRICH_QUEUE, INGEST_QUEUE
+from enricher.stores.task_queue import ENRICH_QUEUE, INGEST_QUEUE, NOTED
 from tests.integration.aws_house import CREDENTIALS
 
 if TYPE_CHECKING:
@@ -533,7 +533,8 @@ def explained(environment: dict[str, str]) -> dict[str, dict[str, Any]]:
 
 def nothing_waits(environment: dict[str, str]) -> bool:
     client = redis.Redis.from_url(environment["ENRICHER_REDIS__URL"])
-    waiting = [client.llen(INGEST_QUEUE), client.llen(ENRICH_QUEUE), client.hlen("unacked")]
+    waiting = [client.llen(INGEST_QUEUE), client.llen(ENRICH_QUEUE)]
+    waiting += [client.hlen("unacked"), client.hlen(NOTED)]
     client.close()
     return not any(waiting)
 

@@ -182,7 +182,7 @@ def test_the_ledger_counts_what_waits_for_evidence() -> None:
     assert report.pending == 1
     waiting = deliveries.documents()[f"event-8:{ACCOUNT}"]["enriched"]["waiting_for"]
     assert "issued/ASIAEXAMPLE000000001" in waiting
-    assert deliveries.store.waiting >= set(waiting)
+    assert deliveries.store._rested_on >= set(waiting)
 
 
 def test_numbers_that_do_not_add_up_are_a_fault() -> None:

@@ -142,10 +142,10 @@ class DiesAfter(MemoryEvidenceStore):
         self._reach("published")
         return woken
 
-    def wait_for(self, keys: Iterable[str]) -> None:
-        """Die before it is said what is waited for."""
+    def rest_on(self, keys: Sequence[str]) -> list[int]:
+        """Die before it is said what is rested on."""
         self._reach("written")
-        super().wait_for(keys)
+        return super().rest_on(keys)
 
 
 @pytest.mark.parametrize("step", ["published", "written"])
