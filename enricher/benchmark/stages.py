@@ -189,8 +189,7 @@ def _ask_each(
     answers = Answers(contexts, [one.notes for one in stated])
     for enricher in enrichers:
         with watch.timing(APART + enricher.name):
-            said = answers.ask(enricher, resolver)
-        answers.take(said)
+            answers.ask(enricher)
 
 
 class _TimedStore(MemoryEvidenceStore):

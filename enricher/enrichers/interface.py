@@ -34,13 +34,15 @@ class Context:
         resolver: The evidence at hand.
         window_closed: No more evidence is waited for.
         enriched: What the enrichers before this one said; kept by the registry.
+        notes: What was noted so far; kept by the registry.
     """
 
     record: Record
     facts: Sequence[Keyed]
     resolver: Resolver
     window_closed: bool
-    enriched: Mapping[str, Any] = field(default_factory=dict)
+    enriched: dict[str, Any] = field(default_factory=dict)
+    notes: set[str] = field(default_factory=set)
 
 
 class Contribution(msgspec.Struct, frozen=True, kw_only=True):

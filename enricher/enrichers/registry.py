@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from enricher.enrichers.geo import Places
     from enricher.enrichers.interface import Context, Enricher, PlugIn
-    from enricher.identity.resolve import Resolver
 
 ENVELOPE_VERSION = 1
 ENVELOPE: tuple[Field, ...] = (
@@ -85,44 +84,47 @@ class Answers:
     def __init__(self, contexts: Sequence[Context], notes: Iterable[Iterable[str]]) -> None:
         """Take the records, and for each what was noted before, e.g. ``oversize_value``."""
         self._contexts = contexts
-        self._notes = [set(found) for found in notes]
-        self._enriched: list[dict[str, Any]] = [{} for _ in contexts]
-        for context, enriched in zip(contexts, self._enriched, strict=True):
-            context.enriched = enriched
+        for context, noted in zip(contexts, notes, strict=True):
+            context.enriched, context.notes = {}, set(noted)
 
-    def ask(
-        self, enricher: Enricher, resolver: Resolver, about: Sequence[Context] | None = None
-    ) -> list[Contribution]:
-        """Ask one enricher about every record, or some; what it says counts once it is taken."""
-        answers: list[Contribution] = []
+    def ask(self, enricher: Enricher, about: Iterable[Context] | None = None) -> list[Context]:
+        """Ask one enricher about every record, or some of them, and add what it says.
+
+        It does not overwrite an earlier one's field.
+
+        Returns:
+            Those for which it asked for evidence that is not at hand yet. What it said of them
+            counts for nothing: it is to be asked again.
+        """
+        lacking: list[Context] = []
         for context in self._contexts if about is None else about:
-            context.resolver = resolver
+            evidence = context.resolver.evidence
+            misses = evidence.misses
             try:
-                answers.append(enricher.enrich(context))
+                said = enricher.enrich(context)
             except Exception as err:  # noqa: BLE001 - an enricher's fault must not cost the event
                 # Notes are for everybody to see: the class says what broke, the text could hold
                 # data.
                 note = f"{enricher.name}: {type(err).__name__}"
-                answers.append(Contribution(fields={}, notes=frozenset((note,))))
-        return answers
-
-    def take(self, contributions: Iterable[Contribution]) -> None:
-        """Add what an enricher said; it does not overwrite an earlier one's field."""
-        of_each = zip(self._enriched, self._notes, contributions, strict=True)
-        for enriched, found, contribution in of_each:
-            for name, value in contribution.fields.items():
+                said = Contribution(fields={}, notes=frozenset((note,)))
+            if evidence.misses != misses:
+                lacking.append(context)
+                continue
+            enriched = context.enriched
+            for name, value in said.fields.items():
                 enriched.setdefault(name, value)
-            if contribution.notes:
-                found.update(contribution.notes)
+            if said.notes:
+                context.notes.update(said.notes)
+        return lacking
 
     def end(self, enrichers: Iterable[Enricher]) -> list[dict[str, Any]]:
         """Give the ``enriched`` objects, without what the pipeline adds of itself."""
         versions = {enricher.name: enricher.version for enricher in enrichers}
-        for enriched, found in zip(self._enriched, self._notes, strict=True):
-            if found:
-                enriched["notes"] = sorted(found)
-            enriched["enrichers"] = versions
-        return self._enriched
+        for context in self._contexts:
+            if context.notes:
+                context.enriched["notes"] = sorted(context.notes)
+            context.enriched["enrichers"] = versions
+        return [context.enriched for context in self._contexts]
 
 
 def enrich(
@@ -137,7 +139,7 @@ def enrich(
     """
     answers = Answers([context], [notes])
     for enricher in enrichers:
-        answers.take(answers.ask(enricher, context.resolver))
+        answers.ask(enricher)
     (enriched,) = answers.end(enrichers)
     return enriched
 

@@ -64,6 +64,9 @@ class Identity(NamedTuple):
     notes: frozenset[str]
 
 
+_UNANSWERED = Identity({}, frozenset())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Spelled:
     """What all records of one credential have in common, spelled once.
@@ -96,16 +99,25 @@ def resolve_record(
         resolver: The evidence, and what is known already of its credentials.
         window_closed: No more evidence is waited for (rulings 15, 16).
         account_names: Account id → name, the same for every record of one resolver.
+
+    Returns:
+        The answer; an empty one where evidence is missing that is not loaded yet, for it does not
+        count then.
     """
     issued = None
     spelling = _Spelling(window_closed, account_names)
     if is_ordinary(record):
         spelled = _known(record, resolver, spelling)
+        if spelled is None:
+            return _UNANSWERED
         access, notes = _known_access(record, spelled, resolver)
     else:
         issued = _issued_session(facts)
         caller = signer(record)
+        misses = resolver.evidence.misses
         lineage = _lineage(record, caller, resolver)
+        if resolver.evidence.misses != misses:
+            return _UNANSWERED
         spelled = _spell(record, caller, lineage, resolver, spelling)
         access, notes = _spell_access(access_of(record, lineage, resolver.evidence))
     origin = spelled.origin
@@ -133,15 +145,22 @@ def is_ordinary(record: Record) -> bool:
     )
 
 
-def _known(record: Record, resolver: Resolver, spelling: _Spelling) -> _Spelled:
-    """Spell the answer for a credential, once for each period in which it is the same."""
-    caller = record.caller
+def _known(record: Record, resolver: Resolver, spelling: _Spelling) -> _Spelled | None:
+    """Spell the answer for a credential, once for each period in which it is the same.
+
+    None where it lacks evidence.
+    """
+    caller, evidence = record.caller, resolver.evidence
+    misses = evidence.misses
     slot = (*resolver.slot(caller, record.at), spelling.window_closed)
     spelled: _Spelled | None = resolver.memo.get(slot)
     if spelled is None:
         lineage = resolver.lineage(caller, record.at)
+        if evidence.misses != misses:
+            return None
         spelled = _spell(record, caller, lineage, resolver, spelling)
-        resolver.memo[slot] = spelled
+        if evidence.misses == misses:
+            resolver.memo[slot] = spelled
     return spelled
 
 
@@ -151,9 +170,10 @@ def _known_access(
     key = (record.user_agent, bool(record.raw.get("tlsDetails")))
     known = spelled.access.get(key)
     if known is None:
+        misses = resolver.evidence.misses
         access = access_of(record, spelled.lineage, resolver.evidence)
         known = _spell_access(access)
-        if not access.by_traces:
+        if not access.by_traces and resolver.evidence.misses == misses:
             spelled.access[key] = known
     return known
 

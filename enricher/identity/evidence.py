@@ -16,13 +16,24 @@ if TYPE_CHECKING:
 class Evidence(Protocol):
     """Facts that can be looked up by key. Whoever resolves reads it and never writes it."""
 
+    @property
+    def misses(self) -> int:
+        """How often a key was asked for whose facts are not at hand yet, but may come."""
+        ...
+
     def facts(self, key: str) -> Sequence[Fact]:
         """Give all facts under a key, in the order of their ids; none where there are none."""
         ...
 
 
 class EvidenceInMemory:
-    """Evidence in a dictionary: for the offline command, for tests, and as a batch's snapshot."""
+    """Evidence in a dictionary: for the offline command, for tests, and as a batch's snapshot.
+
+    Attributes:
+        misses: None, for all there is is at hand.
+    """
+
+    misses = 0
 
     def __init__(self, keyed: Iterable[Keyed] = ()) -> None:
         self._by_key: dict[str, dict[str, Fact]] = {}

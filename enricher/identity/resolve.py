@@ -48,10 +48,14 @@ MCP = "aws-mcp.amazonaws.com"  # AWS's tool server for agents
 
 
 class Resolver:
-    """Resolves credentials against one state of the evidence.
+    """Resolves credentials against the evidence, each once.
+
+    What was found without all of the evidence that it asked for is not kept, so that it is found
+    anew when that evidence is there.
 
     Attributes:
-        evidence: The facts at hand; they do not change while this lives.
+        evidence: The facts at hand. Those under a key that was answered do not change while this
+            lives; other keys may be loaded.
         memo: What callers derive from a slot and want to keep, for as long as this lives.
     """
 
@@ -77,8 +81,9 @@ class Resolver:
         slot = self.slot(caller, at)
         found = self._known.get(slot)
         if found is None:
+            misses = self.evidence.misses
             found = _bounded(self._walk(caller, at, (*path, node)))
-            if not found.tainted:
+            if not found.tainted and self.evidence.misses == misses:
                 self._known[slot] = found
         return found
 
@@ -92,7 +97,10 @@ class Resolver:
             return at.toordinal() if caller.has_long_term_key else at
         limits = self._limits.get(caller)
         if limits is None:
-            limits = self._limits[caller] = self._window_limits(caller, caller.created_at)
+            misses = self.evidence.misses
+            limits = self._window_limits(caller, caller.created_at)
+            if self.evidence.misses == misses:
+                self._limits[caller] = limits
         return bisect_left(limits, at)
 
     def _window_limits(self, caller: Caller, began_at: datetime) -> Sequence[datetime]:

@@ -44,9 +44,9 @@ def enrich_batch(
 ) -> tuple[list[dict[str, Any]], EvidenceSnapshot]:
     """Enrich records together.
 
-    An enricher is asked until the evidence has all that it asked for; a chain of n hops takes at
-    most n rounds more than the first. These rounds are made with one record of each credential:
-    to ask all records in each was half of a worker's time.
+    An enricher is asked about a record until the evidence has all that it asked for; a chain of n
+    hops takes some n rounds more than the first. One record of each credential goes before the
+    others, which then find what was resolved for it.
 
     Returns:
         One ``enriched`` object for each record, in order, and the evidence that they rest on.
@@ -63,65 +63,42 @@ def enrich_batch(
         for one in batch
     ]
     answers = Answers(contexts, [one.notes for one in batch])
-    leading = _leading(contexts)
+    leading, others = _leading(contexts)
     for enricher in enrichers:
-        # The few want nearly all that the others want too; what is still missing after them is
-        # loaded all the same.
-        resolver = _prepared(answers, enricher, leading, snapshot, store)
-        contributions = answers.ask(enricher, resolver)
-        while snapshot.wanted:
-            _load(snapshot, sorted(snapshot.wanted), store)
-            contributions = answers.ask(enricher, Resolver(snapshot))
-        answers.take(contributions)
+        # The few want nearly all that the others want too.
+        _ask(answers, enricher, leading, snapshot, store)
+        _ask(answers, enricher, others, snapshot, store)
     return answers.end(enrichers), snapshot
 
 
-def _leading(contexts: Sequence[Context]) -> list[Context]:
-    """Give the first record of each credential, and each that is answered apart from others."""
+def _leading(contexts: Sequence[Context]) -> tuple[list[Context], list[Context]]:
+    """Part the first record of each credential, and each that is answered apart, from others."""
     callers: set[Caller] = set()
-    leading = []
+    leading: list[Context] = []
+    others: list[Context] = []
     for context in contexts:
         caller = context.record.caller
-        if caller not in callers or not is_ordinary(context.record):
-            callers.add(caller)
-            leading.append(context)
-    return leading
+        apart = caller not in callers or not is_ordinary(context.record)
+        callers.add(caller)
+        (leading if apart else others).append(context)
+    return leading, others
 
 
-def _prepared(
+def _ask(
     answers: Answers,
     enricher: Enricher,
-    leading: Sequence[Context],
+    about: Iterable[Context],
     snapshot: EvidenceSnapshot,
     store: EvidenceStore,
-) -> Resolver:
-    """Load what these records want until nothing is missing; what was resolved then is kept.
-
-    Who wanted nothing in one round is not asked in the next.
-    """
-    asked = leading
-    while True:
-        resolver = Resolver(snapshot)
-        asked = [one for one in asked if _misses(answers, enricher, one, resolver, snapshot)]
-        if not snapshot.wanted:
-            return resolver
-        _load(snapshot, sorted(snapshot.wanted), store)
+) -> None:
+    """Ask about these records until nothing is missing; who lacked nothing is not asked again."""
+    while lacking := answers.ask(enricher, about):
+        _load(snapshot, store)
+        about = lacking
 
 
-def _misses(
-    answers: Answers,
-    enricher: Enricher,
-    context: Context,
-    resolver: Resolver,
-    snapshot: EvidenceSnapshot,
-) -> bool:
-    """Ask about one record; say whether it lacked evidence."""
-    before = snapshot.misses
-    answers.ask(enricher, resolver, (context,))
-    return snapshot.misses != before
-
-
-def _load(snapshot: EvidenceSnapshot, keys: Sequence[str], store: EvidenceStore) -> None:
+def _load(snapshot: EvidenceSnapshot, store: EvidenceStore) -> None:
+    keys = sorted(snapshot.wanted)
     for start in range(0, len(keys), _KEYS_AT_ONCE):
         snapshot.load(store.read(keys[start : start + _KEYS_AT_ONCE]))
 

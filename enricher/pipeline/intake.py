@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # Small files share a task, and so their bulk requests. Bounded, so that the work still spreads
 # over processes and one that dies gives little back.
-_GROUP_BYTES = 256 << 10  # compressed: some 2,000 records
-_GROUP_FILES = 64
+_GROUP_BYTES = 640 << 10  # compressed: some 5,000 records
+_GROUP_FILES = 256
 _UNKNOWN_BYTES = _GROUP_BYTES // 8
 # Between noting a file and queueing it; what is older and not in the queue is lost.
 _SENDING = timedelta(seconds=10)

@@ -23,8 +23,8 @@ def stats(*sizes: int | None) -> list[LogFileStat]:
     ("sizes", "groups"),
     [
         pytest.param([], [], id="none"),
-        pytest.param([KIB] * 65, [64, 1], id="many-small"),
-        pytest.param([100 * KIB, 100 * KIB, 100 * KIB], [2, 1], id="by-size"),
+        pytest.param([KIB] * 257, [256, 1], id="many-small"),
+        pytest.param([300 * KIB, 300 * KIB, 300 * KIB], [2, 1], id="by-size"),
         pytest.param([KIB, 900 * KIB, KIB], [1, 1, 1], id="a-large-one-is-alone"),
         pytest.param([None] * 9, [8, 1], id="unknown-sizes"),
         pytest.param([0] * 3, [3], id="empty"),
