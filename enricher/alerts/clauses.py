@@ -53,6 +53,34 @@ def of_events(event_ids: Sequence[str]) -> Query:
     return any_of([{"terms": {"eventID": ids}}, {"ids": {"values": ids}}])
 
 
+def asked_for(query: Query, field: str) -> frozenset[str] | None:
+    """Give values of a field, one of which every event has that a query matches; case-folded.
+
+    None where the query does not tell.
+    """
+    value = query.get("term", {}).get(field)
+    if value is not None:
+        return frozenset({_folded(value["value"] if isinstance(value, dict) else value)})
+    values = query.get("terms", {}).get(field)
+    if values is not None:
+        return frozenset(map(_folded, values))
+    parts = query.get("bool", {})
+    told = [asked_for(one, field) for one in parts.get("filter", ())]
+    if parts.get("minimum_should_match"):
+        told.append(_any_asked_for(parts.get("should", ()), field))
+    return min((one for one in told if one is not None), key=len, default=None)
+
+
+def _any_asked_for(queries: Iterable[Query], field: str) -> frozenset[str] | None:
+    every = [asked_for(one, field) for one in queries]
+    known = [one for one in every if one is not None]
+    return frozenset().union(*known) if known and len(known) == len(every) else None
+
+
+def _folded(value: object) -> str:
+    return str(value).casefold()
+
+
 def weight(query: Query) -> int:
     """Count what a cluster counts as clauses; it refuses a query of too many."""
     groups = query.get("bool", {}).values()
