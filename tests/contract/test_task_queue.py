@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -120,6 +121,7 @@ def test_a_promise_that_nobody_keeps_expires(
     monkeypatch.setattr(task_queue, "_GATHERING_EXPIRES", timedelta(milliseconds=1))
     queue.enrich_again(["issued/a"])
     client.delete(ENRICH_QUEUE)  # the task is lost, or its worker died with it
+    time.sleep(0.05)
     queue.enrich_again(["issued/b"])
     assert sent(client) == [(GATHER_TASK, [])]
     assert queue.gather() == 2
