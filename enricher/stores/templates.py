@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     from enricher.pipeline.documents import Period
 
 EVENTS_TEMPLATE = "cloudtrail-events"
+CUSTOM = "cloudtrail-custom"
+_CUSTOM_AT_FIRST: dict[str, Any] = {
+    "template": {},
+    "_meta": {"description": "Yours: settings and mappings of new events indices, above ours."},
+}
 _FROM_THE_START = (FILES, QUARANTINE, AUDIT, RULES, BASELINE)
 _DIGEST = "digest"
 ENVELOPE_COMPONENT = "cloudtrail-enriched"
@@ -126,7 +131,9 @@ def install(
     """Put templates in place, and the indices that exist from the start.
 
     Events indices that exist get the mapping of what they have not; what was indexed before is
-    searchable there once it is enriched again.
+    searchable there once it is enriched again. The component template ``cloudtrail-custom`` is for
+    the cluster's people, e.g. for the number of shards: it is made where it is not there, stands
+    above all others, and is never changed.
 
     Args:
         client: The cluster.
@@ -146,6 +153,8 @@ def install(
         _check_period(client, period)
         for name, body in wanted.components.items():
             client.cluster.put_component_template(name=name, body=body)
+        if not client.cluster.exists_component_template(name=CUSTOM):
+            client.cluster.put_component_template(name=CUSTOM, body=_CUSTOM_AT_FIRST)
         for name, body in wanted.templates.items():
             client.indices.put_index_template(name=name, body=body)
         _extend_indices(client, wanted)
@@ -201,6 +210,7 @@ def _marked(mappings: Mappings, period: Period) -> Mappings:
         meta = {**body.get("_meta", {})}
         if name == EVENTS_TEMPLATE:
             meta["period"] = period.value
+            body = {**body, "composed_of": [*body["composed_of"], CUSTOM]}
         digest = codec.digest({**body, "_meta": meta})
         return {**body, "_meta": {**meta, _DIGEST: digest}}
 
@@ -245,8 +255,8 @@ def _extend_indices(client: OpenSearch, mappings: Mappings) -> None:
     if not client.indices.exists(index=events, params={"allow_no_indices": "false"}):
         return
     enriched: dict[str, Any] = {}
-    for name in mappings.templates[EVENTS_TEMPLATE]["composed_of"]:
-        properties = mappings.components[name]["template"]["mappings"]["properties"]
+    for component in mappings.components.values():
+        properties = component["template"]["mappings"]["properties"]
         enriched |= properties.get("enriched", {}).get("properties", {})
     body = {"properties": {"enriched": {"properties": enriched}}}
     try:

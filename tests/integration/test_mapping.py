@@ -549,6 +549,25 @@ def test_another_period_than_the_installed_is_refused(client: OpenSearch, node: 
         templates.install(client, Period.DAY)
 
 
+def test_what_people_set_for_new_indices_stays(client: OpenSearch) -> None:
+    templates.install(client, Period.MONTH)
+    index = f"cloudtrail-events-{uuid.uuid4().hex}"
+    try:
+        settings = {"index": {"number_of_shards": 3}}
+        client.cluster.put_component_template(
+            name=templates.CUSTOM, body={"template": {"settings": settings}}
+        )
+        templates.install(client, Period.MONTH)
+        assert templates.is_installed(client, Period.MONTH)
+        client.indices.create(index=index)
+        found = client.indices.get(index=index)[index]
+        assert found["settings"]["index"]["number_of_shards"] == "3"
+        assert found["mappings"]["properties"]["enriched"]["properties"]["origin"]
+    finally:
+        client.indices.delete(index=index, params={"ignore_unavailable": "true"})
+        client.cluster.put_component_template(name=templates.CUSTOM, body={"template": {}})
+
+
 def test_every_template_says_its_version(client: OpenSearch, node: Node) -> None:
     assert client.indices.exists(index=node.index)
     for found in client.indices.get_index_template(name="cloudtrail-*")["index_templates"]:
