@@ -10,19 +10,19 @@ that only teaches. Events that lack one of the fields neither teach nor fire.
 
 from __future__ import annotations
 
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from enricher.alerts.alert import FirstSeenShown, Grouped, Key, window_of
-from enricher.alerts.clauses import all_of, same
+from enricher.alerts.clauses import all_of, any_of, same, weight
 from enricher.alerts.ports import Fault, Grouping, Seen
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time, parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from enricher.alerts.clauses import Query
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from enricher.alerts.rules import FirstSeen, Rule
 
 _AT_ONCE = 1_000
+_CLAUSES = 400  # of one question; a cluster takes 1,024 for all of it
 _NEVER = "9998-12-31T23:59:59Z"
 
 
@@ -85,7 +86,7 @@ def learn(
     scopes = {rule.id: scope_of(rule) for rule, _ in rules}
     known = baseline.beginnings(list(scopes.values()))
     untaught = [rule for rule, _ in rules if scopes[rule.id] not in known]
-    new = matching.groups([_question(rule, news) for rule, news in rules])
+    new = _news(rules, scopes, known, matching, baseline)
     all_there_is = matching.groups([_question(rule, None) for rule in untaught])
     taught = {rule.id: answer for rule, answer in zip(untaught, all_there_is, strict=True)}
     found: dict[str, Learned | Fault] = {}
@@ -110,6 +111,53 @@ def learn(
         lesson.touch(one for one in firsts if one.rank >= lesson.fresh[one.id].rank)
         lesson.begin((entries[one] for one in lesson.everything), baseline)
     return found | faults | {one.rule.id: one.learned for one in lessons}
+
+
+def _news(
+    rules: Sequence[tuple[Rule, Query]],
+    scopes: Mapping[str, str],
+    begun: Container[str],
+    matching: Matching,
+    baseline: Baseline,
+) -> list[list[Bucket] | Fault]:
+    """Give the combinations among what is new, with their first events, that can matter.
+
+    Nearly all were seen before, which their times tell; the event itself is asked for only where
+    it may be the first of all. A rule that has seen nothing yet is shown everything.
+    """
+    dated = [(rule, new) for rule, new in rules if scopes[rule.id] in begun]
+    answers = matching.groups([_question(rule, new, dated=True) for rule, new in dated])
+    times = {rule.id: answer for (rule, _), answer in zip(dated, answers, strict=True)}
+    ids = [
+        _id_of(scopes[rule_id], bucket.values)
+        for rule_id, answer in times.items()
+        if not isinstance(answer, Fault)
+        for bucket in answer
+    ]
+    known = _known(ids, baseline)
+    questions: dict[str, Grouping] = {}
+    for rule, new in rules:
+        answer = times.get(rule.id)
+        if answer is None:
+            questions[rule.id] = _question(rule, new)
+        elif not isinstance(answer, Fault):
+            scope = scopes[rule.id]
+            first = [one.values for one in answer if _may_be_first(one, scope, known)]
+            if first:
+                questions[rule.id] = _closer(rule, new, first)
+    shown = dict(zip(questions, matching.groups([*questions.values()]), strict=True))
+    return [
+        answer if isinstance(answer := times.get(rule.id), Fault) else shown.get(rule.id, [])
+        for rule, _ in rules
+    ]
+
+
+def _may_be_first(bucket: Bucket, scope: str, known: Mapping[str, Seen]) -> bool:
+    """Say whether an event of a combination may be the first of it that was ever seen."""
+    if None in bucket.values or bucket.first_at is None:
+        return False
+    seen = known.get(_id_of(scope, bucket.values))
+    return seen is None or format_time(bucket.first_at) <= seen.first_at
 
 
 @dataclass(slots=True)
@@ -142,7 +190,7 @@ class _Lesson:
             raise AssertionError("the question asked for the first event")
         key = Key(rule_id=rule.id, values=first.values, start=window_of(first.at, rule.window))
         return Seen(
-            id=codec.digest([self.scope, bucket.values])[:40],
+            id=_id_of(self.scope, bucket.values),
             scope=self.scope,
             rule_id=rule.id,
             values=bucket.values,
@@ -194,9 +242,31 @@ def key_of(entry: Seen, rule: Rule) -> Key:
     return Key(rule_id=rule.id, values=entry.group, start=start)
 
 
-def _question(rule: Rule, new: Query | None) -> Grouping:
+def _id_of(scope: str, values: Sequence[str | None]) -> str:
+    """Name a combination of values that a rule has seen."""
+    return codec.digest([scope, values])[:40]
+
+
+def _question(rule: Rule, new: Query | None, *, dated: bool = False) -> Grouping:
     fields = first_seen_of(rule).fields
-    return Grouping(query=rule.query, by=fields, new=new, shown=rule.group_by)
+    shown = () if dated else rule.group_by
+    return Grouping(query=rule.query, by=fields, new=new, shown=shown, dated=dated)
+
+
+def _closer(rule: Rule, new: Query, combinations: Sequence[Sequence[str | None]]) -> Grouping:
+    """Ask for the first events of some combinations, or of all where they are many."""
+    question = _question(rule, new)
+    each = [all_of(*map(same, first_seen_of(rule).fields, values)) for values in combinations]
+    if sum(map(weight, each)) > _CLAUSES:
+        return question
+    return replace(question, query=all_of(rule.query, any_of(each)))
+
+
+def _known(ids: Sequence[str], baseline: Baseline) -> dict[str, Seen]:
+    found: dict[str, Seen] = {}
+    for start in range(0, len(ids), _AT_ONCE):
+        found |= baseline.known(ids[start : start + _AT_ONCE])
+    return found
 
 
 def _note(found: Sequence[Seen], baseline: Baseline) -> dict[str, Seen]:

@@ -27,6 +27,7 @@ class Grouping:
         window: Groups are apart by aligned window of event time; None where they are not.
         new: Only events that this matches too; None for all there are.
         shown: Fields of each group's first event that are wanted too.
+        dated: Whether it is wanted when each group's first event was; cheaper than the event.
     """
 
     query: Query
@@ -34,6 +35,7 @@ class Grouping:
     window: timedelta | None = None
     new: Query | None = None
     shown: tuple[str, ...] = ()
+    dated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +47,14 @@ class Bucket:
         start: Beginning of the window, where the question has one.
         count: Events in it.
         first: The group's first event, where fields of it were asked for.
+        first_at: When it was, where only that was asked for.
     """
 
     values: tuple[str | None, ...]
     start: datetime | None
     count: int
     first: FirstEvent | None = None
+    first_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

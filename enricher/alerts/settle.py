@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,7 +19,7 @@ from enricher.errors import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from enricher.alerts.alert import Alert, Content, Key
     from enricher.alerts.clauses import Query
@@ -231,9 +232,20 @@ def _spans(
         for rule, part in _by_rule(counted, question, found)
         if rule.threshold is not None
     ]
-    answers = stores.matching.groups([_counting(*one) for one in asked])
     spans: dict[Key, list[Span]] = {}
+    # Second by second is asked only where there is enough in all: few of the groups.
+    answers = stores.matching.groups([_counting(*one, window=None) for one in asked])
+    likely: list[tuple[Rule, Threshold, list[Key]]] = []
     for (rule, threshold, part), answer in zip(asked, answers, strict=True):
+        if isinstance(answer, Fault):
+            found.faults[rule.id] = answer.reason
+            continue
+        enough = _enough(answer, threshold, len(rule.group_by))
+        spans |= {key: [] for key in part if key.values not in enough}
+        if kept := [key for key in part if key.values in enough]:
+            likely.append((rule, threshold, kept))
+    answers = stores.matching.groups([_counting(*one, window=SECOND) for one in likely])
+    for (rule, threshold, part), answer in zip(likely, answers, strict=True):
         if isinstance(answer, Fault):
             found.faults[rule.id] = answer.reason
             continue
@@ -245,8 +257,10 @@ def _spans(
     return spans
 
 
-def _counting(rule: Rule, threshold: Threshold, keys: Sequence[Key]) -> Grouping:
-    """Ask for the events of each second, by the value whose kinds are counted."""
+def _counting(
+    rule: Rule, threshold: Threshold, keys: Sequence[Key], *, window: timedelta | None
+) -> Grouping:
+    """Ask for the events that may count, by the value whose kinds are counted."""
     spans = (
         all_of(
             *_of_group(key, rule), between(key.start - threshold.within, key.start + rule.window)
@@ -256,8 +270,20 @@ def _counting(rule: Rule, threshold: Threshold, keys: Sequence[Key]) -> Grouping
     return Grouping(
         query=all_of(rule.query, any_of(spans)),
         by=(*rule.group_by, *((threshold.field,) if threshold.field else ())),
-        window=SECOND,
+        window=window,
     )
+
+
+def _enough(
+    buckets: Iterable[Bucket], threshold: Threshold, grouped: int
+) -> set[tuple[str | None, ...]]:
+    """Give the groups that would reach a threshold if everything happened at once."""
+    totals: Counter[tuple[str | None, ...]] = Counter()
+    for one in buckets:
+        values, counted = one.values[:grouped], one.values[grouped:]
+        if None not in counted:
+            totals[values] += 1 if counted else one.count
+    return {values for values, total in totals.items() if total >= threshold.least}
 
 
 def _instants(

@@ -262,6 +262,8 @@ def _grouping(question: Grouping, after: Mapping[str, Any] | None) -> dict[str, 
     if question.shown:
         first = {"size": 1, "sort": _OLDEST, **_fields("eventID", *question.shown)}
         groups["aggs"] = {"first": {"top_hits": first}}
+    elif question.dated:
+        groups["aggs"] = {"first_at": {"min": {"field": "eventTime"}}}
     return {
         "size": 0,
         "track_total_hits": False,
@@ -316,11 +318,13 @@ def _summary(question: Parts) -> dict[str, Any]:
 def _bucket(bucket: Mapping[str, Any], question: Grouping) -> Bucket:
     key = bucket["key"]
     first = bucket["first"]["hits"]["hits"][0] if question.shown else None
+    dated = question.dated and not question.shown
     return Bucket(
         values=tuple(_spelled(key[str(number)]) for number in range(len(question.by))),
         start=_millis(key[_WINDOW]) if question.window is not None else None,
         count=bucket["doc_count"],
         first=None if first is None else _first_event(first, question.shown),
+        first_at=_millis(bucket["first_at"]["value"]) if dated else None,
     )
 
 

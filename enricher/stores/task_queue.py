@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 INGEST_TASK = "enricher.ingest_log_files"
 ENRICH_TASK = "enricher.enrich_again"
 ENRICH_FILE_TASK = "enricher.enrich_file"
-GATHER_TASK = "enricher.gather"
 RECONCILE_TASK = "enricher.reconcile"
 EVALUATE_TASK = "enricher.evaluate_rules"
 DISPATCH_TASK = "enricher.dispatch_alerts"
@@ -41,9 +40,8 @@ DELIVERY_QUEUE = "enricher.deliver"
 QUEUES = (INGEST_QUEUE, ENRICH_QUEUE, ALERTS_QUEUE, DELIVERY_QUEUE)
 _IN_HAND = "unacked"  # where kombu keeps messages until they are acknowledged
 NOTED = "enricher:again"  # keys that are to be sent, each with a mark of who asked last
-_GATHERING = "enricher:gathering"  # is there while a task is on its way that will send them
-_GATHER_AFTER = timedelta(seconds=1)
-_GATHERING_EXPIRES = timedelta(seconds=10)
+_GATHERING = "enricher:gathering"  # is there where some worker has sent them a moment ago
+GATHER_EVERY = timedelta(seconds=1)
 # Forget keys that were sent, but for those that were asked for again meanwhile: KEYS = noted keys;
 # ARGV = key and mark in turn.
 _SENT = """
@@ -108,7 +106,7 @@ def make_celery(
         task_routes={
             **{
                 name: {"queue": ENRICH_QUEUE}
-                for name in (ENRICH_TASK, ENRICH_FILE_TASK, GATHER_TASK, RECONCILE_TASK)
+                for name in (ENRICH_TASK, ENRICH_FILE_TASK, RECONCILE_TASK)
             },
             # Apart, so that alerts do not wait behind a thousand log files.
             **{name: {"queue": ALERTS_QUEUE} for name in (EVALUATE_TASK, DISPATCH_TASK)},
@@ -211,27 +209,26 @@ class CeleryTaskQueue:
     def enrich_again(self, keys: Sequence[str]) -> None:
         """Ask for the events behind these keys to be resolved again, soon.
 
-        Keys are noted, and sent a moment later together with what others ask for until then: each
-        task refreshes the index and searches it, however few its keys are. Who asks notes first
-        and then looks whether somebody will send; who sends takes that promise back and then reads
-        what is noted. So what is noted is sent. Should whoever promised die, the promise expires,
-        and who asks next, or the periodic search, has all of it sent.
+        Keys are noted, and a worker sends them a moment later together with what others ask for
+        until then: each task refreshes the index and searches it, however few its keys are.
         """
         with _translated():
             mark = uuid4().hex
             for start in range(0, len(keys), _KEYS_PER_TASK):
                 part = keys[start : start + _KEYS_PER_TASK]
                 self._client.hset(NOTED, mapping=dict.fromkeys(part, mark))
-            if not keys or self._client.exists(_GATHERING):
-                return
-        self._send(GATHER_TASK, [], after=_GATHER_AFTER)
-        with _translated():
-            self._client.set(_GATHERING, "", px=_GATHERING_EXPIRES)
 
     def gather(self) -> int:
-        """Send what was noted; give how many keys. To send one twice changes nothing."""
+        """Send what was noted, unless somebody just did; give how many keys.
+
+        A key is forgotten after it was sent, and only if nobody asked for it again meanwhile. One
+        that is sent twice changes nothing.
+        """
         with _translated():
-            self._client.delete(_GATHERING)
+            if not self._client.hlen(NOTED):
+                return 0
+            if not self._client.set(_GATHERING, "", px=GATHER_EVERY * 0.9, nx=True):
+                return 0
             found: Any = self._client.hgetall(NOTED)  # not awaited
             noted = [(key.decode(), mark) for key, mark in found.items()]
         for start in range(0, len(noted), _KEYS_PER_TASK):
@@ -309,20 +306,11 @@ class CeleryTaskQueue:
                 channel.qos.restore_by_tag(tag)
         return len(tags)
 
-    def _send(
-        self,
-        task: str,
-        args: list[object],
-        expires: float | None = None,
-        after: timedelta | None = None,
-    ) -> None:
+    def _send(self, task: str, args: list[object], expires: float | None = None) -> None:
         try:
             queued_at = format_time(datetime.now(tz=UTC))
             headers = {_QUEUED_AT: queued_at}
-            countdown = after.total_seconds() if after else None
-            self._app.send_task(
-                task, args=args, headers=headers, expires=expires, countdown=countdown
-            )
+            self._app.send_task(task, args=args, headers=headers, expires=expires)
         except OperationalError as err:
             raise UnavailableError("the task queue does not answer") from err
 

@@ -22,7 +22,6 @@ from enricher.stores.task_queue import (
     ENRICH_FILE_TASK,
     ENRICH_TASK,
     EVALUATE_TASK,
-    GATHER_TASK,
     INGEST_TASK,
     QUEUES,
     RECONCILE_TASK,
@@ -35,7 +34,7 @@ Report = FileReport | EnrichReport | UpkeepReport | EvaluationReport | DeliveryR
 
 REGISTRY = CollectorRegistry()
 TASKS = (
-    *(INGEST_TASK, ENRICH_TASK, ENRICH_FILE_TASK, GATHER_TASK, RECONCILE_TASK),
+    *(INGEST_TASK, ENRICH_TASK, ENRICH_FILE_TASK, RECONCILE_TASK),
     *(EVALUATE_TASK, DISPATCH_TASK),
     *DELIVER_TASKS.values(),
 )

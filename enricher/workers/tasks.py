@@ -6,9 +6,10 @@ What they return goes nowhere but into the account of the task (``enricher.worke
 from __future__ import annotations
 
 import gc
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from celery import Task, signals
+from celery import Task, bootsteps, signals
 from celery.exceptions import TimeLimitExceeded
 
 from enricher.alerts.deliver import deliver, dispatch
@@ -26,7 +27,7 @@ from enricher.stores.task_queue import (
     ENRICH_FILE_TASK,
     ENRICH_TASK,
     EVALUATE_TASK,
-    GATHER_TASK,
+    GATHER_EVERY,
     INGEST_TASK,
     RECONCILE_TASK,
 )
@@ -52,6 +53,38 @@ def look_less_for_garbage(**_: object) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_ALLOCATIONS, 20, 20)
+
+
+class Gathering(bootsteps.StartStopStep):
+    """Sends what was asked for in the last moment, from the worker's main process.
+
+    A task with a countdown would do, were it not that a worker which holds one dies of a lost
+    connection to Redis (Celery 5.7).
+    """
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, parent: Any, **_: object) -> None:  # noqa: ANN401 - Celery's own
+        super().__init__(parent)
+        self._entry: Any = None
+
+    def start(self, parent: Any) -> None:  # noqa: ANN401
+        """Begin; again after each connection that was lost."""
+        self._entry = parent.timer.call_repeatedly(GATHER_EVERY.total_seconds(), _gather)
+
+    def stop(self, parent: Any) -> None:  # noqa: ANN401, ARG002
+        """End."""
+        if self._entry is not None:
+            self._entry.cancel()
+            self._entry = None
+
+
+def _gather() -> None:
+    with suppress(UnavailableError):  # what is noted stays; the next second tries again
+        container().queue.gather()
+
+
+app.steps["consumer"].add(Gathering)
 
 
 class IngestTask(Task):  # type: ignore[type-arg] # generic in the stubs only
@@ -119,24 +152,11 @@ def enrich_file_task(location: str) -> EnrichReport:
     return enrich_file(location, container().enriching)
 
 
-@app.task(
-    name=GATHER_TASK,
-    autoretry_for=(UnavailableError,),
-    retry_backoff=2,
-    retry_backoff_max=300,
-    max_retries=None,
-)
-def gather_task() -> None:
-    """Send what was asked for since the last time as few tasks as it makes."""
-    container().queue.gather()
-
-
 @app.task(name=RECONCILE_TASK, autoretry_for=(UnavailableError,), max_retries=3)
 def reconcile_task() -> UpkeepReport:
     """Find what was forgotten, and stop waiting for what is too late."""
     report = reconcile(container().enriching, container().settings.pipeline.window)
     container().intake.take_lost()
-    container().queue.gather()
     return report
 
 

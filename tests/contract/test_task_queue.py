@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import time
-from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +11,11 @@ import pytest
 import redis
 
 from enricher.cloudtrail import codec
-from enricher.stores import task_queue
+from enricher.errors import UnavailableError
 from enricher.stores.task_queue import (
     ENRICH_QUEUE,
     ENRICH_TASK,
-    GATHER_TASK,
+    GATHER_EVERY,
     NOTED,
     CeleryTaskQueue,
     make_celery,
@@ -60,8 +59,7 @@ def arguments_of(message: dict[str, Any]) -> Any:  # noqa: ANN401 - of any task
 def test_what_many_ask_for_is_sent_as_one_task(queue: CeleryTaskQueue, client: redis.Redis) -> None:
     for keys in (["issued/a", "issued/b"], ["issued/b"], ["name/c"]):
         queue.enrich_again(keys)
-    assert sent(client) == [(GATHER_TASK, [])]
-    client.delete(ENRICH_QUEUE)
+    assert sent(client) == []
     assert queue.gather() == 3
     ((task, (keys,)),) = sent(client)
     assert task == ENRICH_TASK
@@ -73,7 +71,6 @@ def test_what_is_noted_is_work_that_is_not_done(
     queue: CeleryTaskQueue, client: redis.Redis
 ) -> None:
     queue.enrich_again(["issued/a", "issued/b"])
-    client.delete(ENRICH_QUEUE)
     assert queue.load().noted == 2
     assert queue.depth() == 1
     queue.gather()
@@ -87,13 +84,15 @@ def test_nothing_asked_for_is_nothing_sent(queue: CeleryTaskQueue, client: redis
     assert sent(client) == []
 
 
-def test_after_it_was_sent_it_can_be_asked_for_again(
-    queue: CeleryTaskQueue, client: redis.Redis
-) -> None:
-    for _ in range(2):
-        queue.enrich_again(["issued/a"])
-        queue.gather()
-    assert Counter(task for task, _ in sent(client)) == {GATHER_TASK: 2, ENRICH_TASK: 2}
+def test_of_several_workers_one_sends(queue: CeleryTaskQueue, client: redis.Redis) -> None:
+    queue.enrich_again(["issued/a"])
+    assert queue.gather() == 1
+    queue.enrich_again(["issued/a"])
+    assert queue.gather() == 0  # another one did so in this second
+    assert len(sent(client)) == 1
+    time.sleep(GATHER_EVERY.total_seconds())
+    assert queue.gather() == 1
+    assert len(sent(client)) == 2
 
 
 def test_who_asks_while_it_is_sent_is_not_forgotten(
@@ -102,29 +101,27 @@ def test_who_asks_while_it_is_sent_is_not_forgotten(
     queue.enrich_again(["issued/a", "issued/b"])
     send = CeleryTaskQueue._send
 
-    def meanwhile(self: CeleryTaskQueue, task: str, *rest: Any, **more: Any) -> None:  # noqa: ANN401
-        send(self, task, *rest, **more)
-        if task == ENRICH_TASK:
-            self.enrich_again(["issued/b"])
+    def meanwhile(self: CeleryTaskQueue, task: str, *rest: Any) -> None:  # noqa: ANN401
+        send(self, task, *rest)
+        self.enrich_again(["issued/b"])
 
     with monkeypatch.context() as patched:
         patched.setattr(CeleryTaskQueue, "_send", meanwhile)
-        queue.gather()
+        assert queue.gather() == 2
     assert client.hkeys(NOTED) == [b"issued/b"]
-    # Somebody comes for it: whoever gathered had taken the promise back before.
-    assert [task for task, _ in sent(client)] == [GATHER_TASK, ENRICH_TASK, GATHER_TASK]
 
 
-def test_a_promise_that_nobody_keeps_expires(
+def test_what_cannot_be_sent_stays_noted(
     queue: CeleryTaskQueue, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(task_queue, "_GATHERING_EXPIRES", timedelta(milliseconds=1))
+    def away(*_: object) -> None:
+        raise UnavailableError("away")
+
     queue.enrich_again(["issued/a"])
-    client.delete(ENRICH_QUEUE)  # the task is lost, or its worker died with it
-    time.sleep(0.05)
-    queue.enrich_again(["issued/b"])
-    assert sent(client) == [(GATHER_TASK, [])]
-    assert queue.gather() == 2
+    monkeypatch.setattr(CeleryTaskQueue, "_send", away)
+    with pytest.raises(UnavailableError):
+        queue.gather()
+    assert client.hkeys(NOTED) == [b"issued/a"]
 
 
 def test_very_many_keys_are_several_tasks(queue: CeleryTaskQueue, client: redis.Redis) -> None:
