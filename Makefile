@@ -19,7 +19,8 @@ demo: setup ## Ingest the samples into real servers and show who did what; TRAIL
 
 test: setup ## Run all tests, those that need servers too.
 	$(BIN)/python -m pytest -q -n 2 -p no:benchmark -m "$(SIDE_BY_SIDE)"
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -p no:benchmark -m "not ($(SIDE_BY_SIDE))"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations 25 \
+		-p no:benchmark -m "not ($(SIDE_BY_SIDE))"
 
 lint: setup ## Check format, rules, types, imports, dependencies, spelling and YAML.
 	$(BIN)/ruff format --check

@@ -27,6 +27,20 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).parent
 REPOSITORY = TESTS.parent
 FOLDERS = ("unit", "property", "cases", "contract", "integration", "conventions", "bench")
+LONGEST = frozenset(
+    {
+        "test_alerts.py",
+        "test_api_schema.py",
+        "test_aws_sources.py",
+        "test_delivery.py",
+        "test_faults.py",
+        "test_faults_of_servers.py",
+        "test_investigate.py",
+        "test_retry.py",
+        "test_secure.py",
+        "test_volume.py",
+    }
+)
 HEAP_BYTES = 1 << 30
 HIGHEST_PREFERRED_PORT = 65_000
 _environment = dict(os.environ)  # noqa: TID251 - how tests are run is no setting of the enricher
@@ -49,7 +63,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test with the name of its folder."""
+    """Mark every test with the name of its folder; the longest files go first.
+
+    A long one that begins last would keep one process busy while the others have nothing to do.
+    """
+    items.sort(key=lambda item: item.path.name not in LONGEST)
     for item in items:
         folder = item.path.relative_to(TESTS).parts[0]
         if folder in FOLDERS:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from enricher.alerts.rules import FirstSeen, Rule
 
 _AT_ONCE = 1_000
-_NEVER = "9999-12-31T23:59:59Z"
+_NEVER = "9998-12-31T23:59:59Z"
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ References:
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from functools import lru_cache
 
 SECOND = timedelta(seconds=1)
@@ -31,7 +31,11 @@ _LARGEST_EPOCH_SECONDS = 10_000_000_000  # beyond year 2286: the number counts m
 
 
 def parse_time(value: object) -> datetime | None:
-    """Read an instant as aware UTC in whole seconds; None where there is none to read."""
+    """Read an instant as aware UTC in whole seconds; None where there is none to read.
+
+    The first and the last year of the calendar are none: who means no time writes them, e.g.
+    ``0001-01-01T00:00:00Z``, and nothing could be reckoned from them.
+    """
     if isinstance(value, str):
         return _parse_text(value)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -59,20 +63,15 @@ def _parse_text(text: str) -> datetime | None:
         at = datetime.fromisoformat(text)
     except ValueError:
         return None
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else _to_utc(at)
+    if not MINYEAR < at.year < MAXYEAR:
+        return None
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     return at.replace(microsecond=0)
-
-
-def _to_utc(at: datetime) -> datetime:
-    try:
-        return at.astimezone(UTC)
-    except OverflowError:  # an offset that leaves the calendar, e.g. year 1 at +14:00
-        return at.replace(tzinfo=UTC)
 
 
 def _from_locale(match: re.Match[str]) -> datetime | None:
     month = _MONTHS.get(match["month"])
-    if month is None:
+    if month is None or not MINYEAR < int(match["year"]) < MAXYEAR:
         return None
     hour = int(match["hour"]) % 12 + (12 if match["half"] == "P" else 0)
     try:
@@ -92,6 +91,7 @@ def _from_locale(match: re.Match[str]) -> datetime | None:
 def _parse_epoch(number: float) -> datetime | None:
     seconds = number / 1000 if abs(number) > _LARGEST_EPOCH_SECONDS else number
     try:
-        return datetime.fromtimestamp(seconds, tz=UTC).replace(microsecond=0)
+        at = datetime.fromtimestamp(seconds, tz=UTC).replace(microsecond=0)
     except (ValueError, OverflowError, OSError):
         return None
+    return at if MINYEAR < at.year < MAXYEAR else None
