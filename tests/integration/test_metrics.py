@@ -201,6 +201,7 @@ def test_both_processes_worked(worker: Worker) -> None:
         return len(wrote - {worker.process.pid}) >= PROCESSES
 
     until(both_wrote)
+    until(lambda: value(worker.scrape(), "enricher_tasks_in_hand") == 0)
 
 
 def test_the_servers_are_asked_at_scrape(worker: Worker) -> None:
