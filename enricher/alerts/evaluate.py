@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from enricher.alerts.alert import Key
 from enricher.alerts.clauses import any_of, enriched_since
+from enricher.alerts.contents import Question
 from enricher.alerts.errors import LeaseLostError, RuleError
 from enricher.alerts.firstseen import learn, scope_of
 from enricher.alerts.ports import Fault, Grouping
-from enricher.alerts.settle import Question, settle
+from enricher.alerts.settle import settle
 from enricher.cloudtrail.times import format_time, parse_time
 
 if TYPE_CHECKING:
