@@ -61,10 +61,11 @@ _KEYWORDS = frozenset(
         "vpcEndpointId",
     }
 )
-_TEXTS = _KEYWORDS | {"eventTime"}  # as they are where they are text
 _BOOLEANS = frozenset({"managementEvent", "readOnly"})
 _TOKEN_NAME = "sessiontoken"  # in lower case  # noqa: S105 - the name of a field
 _TOKEN_MARK = _TOKEN_NAME.encode()
+_OPENERS = b"{["
+_LOWER = bytes(range(256)).lower()  # each byte in lower case, for ``translate``
 
 
 class Indexable(NamedTuple):
@@ -86,9 +87,11 @@ def indexable(raw: JsonObject, limits: InputLimits) -> Indexable:
         raise RecordError("not-serializable") from err
     if len(body) > limits.record_bytes:
         raise RecordError("record-too-large")
-    if body.count(b"{") + body.count(b"[") > limits.depth and _depth(raw) > limits.depth:
+    # One pass for both questions; what looks like a token for want of an opener is none later on.
+    folded = body.translate(_LOWER, _OPENERS)
+    if len(body) - len(folded) > limits.depth and _depth(raw) > limits.depth:
         raise RecordError("record-too-deep")
-    if _TOKEN_MARK in body.lower():
+    if _TOKEN_MARK in folded:
         raw = redacted(raw)
         body = codec.dumps(raw)
     notes: set[str] = set()
@@ -128,20 +131,45 @@ def _shaped(raw: JsonObject, notes: set[str], *, oversize: bool) -> JsonObject:
     """Give the record as the mapping takes it; the very same object where it already fits."""
     changed: JsonObject = {}
     dropped: set[str] = set()
-    for name, value in raw.items():
-        if type(value) is str and name in _TEXTS:
-            continue  # most fields of most records
-        # Names with an underscore in front are OpenSearch's own, e.g. _id.
-        if name in _RESERVED or not name.strip() or "." in name or name.startswith("_"):
+    for name in raw if oversize else _doubtful(tuple(raw), tuple(map(type, raw.values()))):
+        if not _is_taken(name):
             dropped.add(name)
             notes.add("reshaped_value")
             continue
+        value = raw[name]
         fitting = _fit(name, value, notes, oversize=oversize)
         if fitting is not value:
             changed[name] = fitting
     if not changed and not dropped:
         return raw
     return {k: changed.get(k, v) for k, v in raw.items() if k not in dropped}
+
+
+@lru_cache(maxsize=1_024)  # records of one kind of call have the same fields, mostly
+def _doubtful(names: tuple[str, ...], kinds: tuple[type, ...]) -> tuple[str, ...]:
+    """Give the fields that may not fit, by what kind of value they have; size is another matter."""
+    return tuple(
+        name for name, kind in zip(names, kinds, strict=True) if not _surely_fits(name, kind)
+    )
+
+
+def _surely_fits(name: str, kind: type) -> bool:
+    if not _is_taken(name):
+        return False
+    if kind is type(None):
+        return True
+    if name in _KEYWORDS:
+        return kind not in (dict, list)
+    if name in _FLAT:
+        return kind is dict
+    if name in _BOOLEANS:
+        return kind is bool
+    return name not in _OBJECTS and name != "resources"
+
+
+def _is_taken(name: str) -> bool:
+    """Whether a field may have this name; one with an underscore in front is OpenSearch's own."""
+    return _is_plain(name) and name not in _RESERVED and not name.startswith("_")
 
 
 def _fit(name: str, value: Any, notes: set[str], *, oversize: bool) -> Any:  # noqa: ANN401
@@ -152,7 +180,8 @@ def _fit(name: str, value: Any, notes: set[str], *, oversize: bool) -> Any:  # n
     if name in _FLAT:
         return _flat(name, value, notes, oversize=oversize)
     if name in _OBJECTS:
-        return _object(value, notes)
+        repeated = isinstance(value, dict) and _is_known_to_fit(codec.dumps(value))
+        return value if repeated else _object(value, notes)
     if name in _BOOLEANS and not isinstance(value, bool) and value not in ("true", "false", ""):
         notes.add("reshaped_value")
         return None
@@ -209,6 +238,11 @@ def _fit_members(value: JsonObject, objects: Mapping[str, Any], notes: set[str])
             fitted[name] = {"value": codec.dumps(member).decode()}
     unchanged = len(fitted) == len(value) and all(fitted[n] is value[n] for n in value)
     return value if unchanged else fitted
+
+
+@lru_cache(maxsize=4_096)  # the records of one credential repeat their userIdentity word for word
+def _is_known_to_fit(spelled: bytes) -> bool:
+    return _all_fit(codec.loads(spelled), _INNER_OBJECTS)
 
 
 def _all_fit(value: JsonObject, objects: Mapping[str, Any]) -> bool:

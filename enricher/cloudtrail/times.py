@@ -8,7 +8,7 @@ References:
 from __future__ import annotations
 
 import re
-from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
 from functools import lru_cache
 
 SECOND = timedelta(seconds=1)
@@ -43,6 +43,7 @@ def parse_time(value: object) -> datetime | None:
     return None
 
 
+@lru_cache(maxsize=65_536)
 def format_time(at: datetime) -> str:
     """Write an instant as CloudTrail does, e.g. ``2020-09-17T19:04:10Z``."""
     return f"{at.isoformat()[:19]}Z"
@@ -50,7 +51,12 @@ def format_time(at: datetime) -> str:
 
 def day_of(at: datetime) -> str:
     """Give the UTC date, e.g. ``2020-09-17``."""
-    return at.isoformat()[:10]
+    return _day(at.toordinal())
+
+
+@lru_cache(maxsize=4_096)
+def _day(ordinal: int) -> str:
+    return date.fromordinal(ordinal).isoformat()
 
 
 @lru_cache(maxsize=65_536)

@@ -7,25 +7,25 @@ read once for all of them, and the evidence. Those of other packages are plug-in
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from enricher.cloudtrail.record import Record
 from enricher.enrichers.fields import Field
+from enricher.identity.facts import Keyed
+from enricher.identity.resolve import Resolver
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from enricher.cloudtrail.record import Record
-    from enricher.identity.facts import Keyed
-    from enricher.identity.resolve import Resolver
 
 __all__ = ["Context", "Contribution", "Enricher", "Field", "PlugIn", "View"]
 
 
-@dataclass(slots=True, kw_only=True)
-class Context:
+class Context(msgspec.Struct, kw_only=True):
     """What a built-in enricher may look at; it changes nothing of it.
 
     Attributes:
@@ -41,8 +41,8 @@ class Context:
     facts: Sequence[Keyed]
     resolver: Resolver
     window_closed: bool
-    enriched: dict[str, Any] = field(default_factory=dict)
-    notes: set[str] = field(default_factory=set)
+    enriched: dict[str, Any] = msgspec.field(default_factory=dict)
+    notes: set[str] = msgspec.field(default_factory=set)
 
 
 class Contribution(msgspec.Struct, frozen=True, kw_only=True):

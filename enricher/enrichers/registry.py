@@ -110,9 +110,7 @@ class Answers:
             if evidence.misses != misses:
                 lacking.append(context)
                 continue
-            enriched = context.enriched
-            for name, value in said.fields.items():
-                enriched.setdefault(name, value)
+            context.enriched |= {**said.fields, **context.enriched}
             if said.notes:
                 context.notes.update(said.notes)
         return lacking

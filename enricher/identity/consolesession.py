@@ -6,11 +6,10 @@ References:
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import msgspec
+from msgspec.structs import replace
 
 from enricher.cloudtrail.arn import parse_arn
 from enricher.cloudtrail.times import SECOND
@@ -202,7 +201,7 @@ def _behind_renewed(session: RoleSession, renewed: Issuance) -> Lineage | None:
 
     That root stays open: a later sign-in of the same user may have switched to the role unseen.
     """
-    holder = msgspec.structs.replace(
+    holder = replace(
         renewed.caller, created_at=renewed.at, access_key_id=None, sign_in_session=None
     )
     before = session.walk.lineage(holder, renewed.at, session.path)

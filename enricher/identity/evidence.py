@@ -81,7 +81,8 @@ class EvidenceSnapshot(EvidenceInMemory):
     """Evidence loaded for one batch, which notes what it was asked for and has not loaded.
 
     A resolver that meets a key that is not loaded goes on as if there were no fact; the use case
-    loads what was ``wanted`` and resolves again, until nothing more is wanted.
+    loads what was ``wanted`` and resolves again, until nothing more is wanted. What was loaded
+    and nobody asked for is nothing that an answer rests on.
 
     Attributes:
         wanted: Keys that were asked for and are not loaded.
@@ -91,6 +92,7 @@ class EvidenceSnapshot(EvidenceInMemory):
     def __init__(self) -> None:
         super().__init__()
         self._loaded: dict[str, int] = {}
+        self._asked: set[str] = set()
         self.wanted: set[str] = set()
         self.misses = 0
 
@@ -103,14 +105,19 @@ class EvidenceSnapshot(EvidenceInMemory):
 
     def facts(self, key: str) -> Sequence[Fact]:
         """Give the facts loaded under a key, and note the key if it was not loaded."""
+        self._asked.add(key)
         if key not in self._loaded:
             self.wanted.add(key)
             self.misses += 1
         return super().facts(key)
 
     def versions(self) -> dict[str, int]:
-        """Give the version at which each key was loaded."""
-        return dict(self._loaded)
+        """Give the version at which each key was loaded that was asked for."""
+        return {key: version for key, version in self._loaded.items() if key in self._asked}
+
+    def lacking(self, keys: Iterable[str]) -> set[str]:
+        """Give those keys that are not loaded."""
+        return {key for key in keys if key not in self._loaded}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from enricher.identity.model import Hop, Lineage, Status
 from enricher.identity.sessions import session_id_of

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from enricher.cloudtrail.times import format_time
 from enricher.identity import keys
@@ -23,6 +24,37 @@ if TYPE_CHECKING:
     from enricher.identity.walk import Path, Walk
 
 
+def foreseen(caller: Caller) -> list[str]:
+    """Name evidence keys that resolving a caller asks for, as far as the caller alone tells.
+
+    Who loads them beforehand is spared a round; what is missing here is loaded when it is asked
+    for.
+    """
+    found = session_keys(caller)
+    if caller.access_key_id:
+        known_by = keys.long_term if caller.has_long_term_key else keys.issued
+        found.append(known_by(caller.access_key_id))
+    return found
+
+
+def session_keys(caller: Caller) -> list[str]:
+    """Name the keys under which the beginning of a session is found: the likeliest goes first."""
+    if not (caller.account_id and caller.principal_id and caller.created_at):
+        return []
+    by_id = [
+        keys.session(caller.account_id, caller.principal_id, second)
+        for second in keys.around(caller.created_at)
+    ]
+    if caller.arn is None:
+        return by_id
+    # Where the issuing record names no id, the second itself and the ARN must do.
+    return [
+        by_id[0],
+        keys.session(caller.account_id, caller.arn, caller.created_at),
+        *by_id[1:],
+    ]
+
+
 class RoleSession:
     """What the evidence holds on one role session, looked up once and asked by every rule."""
 
@@ -35,7 +67,7 @@ class RoleSession:
         facts = walk.evidence.facts
         key_id = caller.access_key_id
         self.of_key = issuances(facts(keys.issued(key_id))) if key_id else []
-        self.session_keys = self._session_keys()
+        self.session_keys = session_keys(caller)
         self.skewed = False
         self.of_second: list[Issuance] = []
         for key in self.session_keys:
@@ -43,23 +75,6 @@ class RoleSession:
             if self.of_second:
                 self.skewed = not key.endswith(format_time(caller.created_at or at))
                 break
-
-    def _session_keys(self) -> list[str]:
-        caller = self.caller
-        if not (caller.account_id and caller.principal_id and caller.created_at):
-            return []
-        by_id = [
-            keys.session(caller.account_id, caller.principal_id, second)
-            for second in keys.around(caller.created_at)
-        ]
-        if caller.arn is None:
-            return by_id
-        # Where the issuing record names no id, the second itself and the ARN must do.
-        return [
-            by_id[0],
-            keys.session(caller.account_id, caller.arn, caller.created_at),
-            *by_id[1:],
-        ]
 
     def behind(self, issue: Issue) -> Lineage:
         """Say who is behind an issuance: its workload, its caller, or a caller out of sight."""

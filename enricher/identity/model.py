@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from enricher.cloudtrail.times import format_time
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 MAX_CANDIDATES = 5
 
@@ -26,7 +26,10 @@ class Confidence(IntEnum):
     @property
     def word(self) -> str:
         """The word that the document carries."""
-        return self.name.lower()
+        return _WORDS[self]
+
+
+_WORDS = {confidence: confidence.name.lower() for confidence in Confidence}
 
 
 class Status(StrEnum):
@@ -61,8 +64,7 @@ class Kind(StrEnum):
     UNKNOWN_ISSUER = "unknown_issuer"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Principal:
+class Principal(Struct, frozen=True, kw_only=True):
     """Somebody who could be the origin; ``kind``, ``id`` and ``identity_provider`` make it unique.
 
     Attributes:
@@ -102,8 +104,7 @@ class Principal:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Candidate(Struct, frozen=True, kw_only=True):
     """One of several possible origins, or a hint that proves nothing (rulings 4)."""
 
     principal: Principal
@@ -121,8 +122,7 @@ class Candidate:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Missing:
+class Missing(Struct, frozen=True, kw_only=True):
     """What to fetch to get further: an account's trail around an instant (identity.md §2.6)."""
 
     account_id: str | None = None
@@ -140,8 +140,7 @@ class Missing:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Origin(Struct, frozen=True, kw_only=True):
     """The answer to "who was it?", with its proof.
 
     Attributes:
@@ -166,8 +165,7 @@ class Origin:
         return self.status in (Status.RESOLVED, Status.EXTERNAL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hop:
+class Hop(Struct, frozen=True, kw_only=True):
     """One session that was issued on the way from the origin to the acting credential."""
 
     via: str
@@ -207,8 +205,7 @@ class Mode(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
+class Access(Struct, frozen=True, kw_only=True):
     """How AWS was reached, by which evidence (codes P1 to P14 of identity.md §5.1)."""
 
     mode: Mode = Mode.UNKNOWN
@@ -220,8 +217,7 @@ class Access:
 UNKNOWN_ACCESS = Access()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lineage:
+class Lineage(Struct, frozen=True, kw_only=True):
     """All that the evidence says about one credential: where it came from, and its sessions.
 
     Attributes:
@@ -248,7 +244,7 @@ class Lineage:
     mfa: bool | None = None
     waiting: frozenset[str] = frozenset()
     notes: frozenset[str] = frozenset()
-    tainted: bool = field(default=False, compare=False)
+    tainted: bool = False
 
     @property
     def confidence(self) -> Confidence:
@@ -260,7 +256,7 @@ class Lineage:
         """The root as a descendant sees it: the furthest session known, this one at least."""
         return self.root_id or self.session_id
 
-    def with_origin(self, **changes: Any) -> Lineage:  # noqa: ANN401 - forwards to dataclasses.replace
+    def with_origin(self, **changes: Any) -> Lineage:  # noqa: ANN401 - forwards to replace
         """Give a copy whose origin differs in these fields."""
         return replace(self, origin=replace(self.origin, **changes))
 

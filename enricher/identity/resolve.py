@@ -7,8 +7,9 @@ for each credential, so that the events of a batch that share one are resolved o
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from enricher.cloudtrail.arn import session_arn
 from enricher.cloudtrail.caller import Caller

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import msgspec
+from msgspec.structs import replace
 
 from enricher.identity import keys
 from enricher.identity.beginnings import how_it_began
@@ -116,7 +115,7 @@ def _by_sign_in_session(session: RoleSession) -> Iterator[Finding]:
     for grant in sightings(session.walk.evidence.facts(keys.sign_in(arn))) if arn else ():
         if grant.caller.principal_id != session.caller.principal_id:
             continue
-        granting = msgspec.structs.replace(grant.caller, sign_in_session=None)
+        granting = replace(grant.caller, sign_in_session=None)
         behind = session.walk.lineage(granting, grant.at, session.path)
         if not behind.origin.settled:
             continue
@@ -175,9 +174,7 @@ def _identity_center(session: RoleSession) -> Iterator[Finding]:
     yield _stamp("L5d", Confidence.STRONG, idc_user(caller, name=name))
     user = portal_user(session.walk.evidence, caller)
     if user is not None:
-        named = msgspec.structs.replace(
-            caller, user_id=user.user_id, identity_store=user.identity_store
-        )
+        named = replace(caller, user_id=user.user_id, identity_store=user.identity_store)
         yield _stamp(user.rule, user.grade, idc_user(named, name=name), (user.event_id,))
 
 

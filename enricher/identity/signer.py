@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
+from msgspec.structs import replace
 
 from enricher.cloudtrail.arn import parse_arn
 from enricher.cloudtrail.record import text
@@ -36,10 +36,10 @@ def signer(record: Record) -> Caller:
     if caller.type == "WebIdentityUser":
         return _web_identity(record, caller)
     if switches_console(record):
-        return msgspec.structs.replace(caller, from_console=True)
+        return replace(caller, from_console=True)
     if starts_session(record):
         # The key that signed, if any, belongs to the session before.
-        return msgspec.structs.replace(caller, created_at=record.at, access_key_id=None)
+        return replace(caller, created_at=record.at, access_key_id=None)
     return caller
 
 
@@ -81,7 +81,7 @@ def _saml(record: Record, caller: Caller) -> Caller:
         record.request.get("sourceIdentity")
     )
     session = text(record.request.get("roleSessionName"))
-    return msgspec.structs.replace(
+    return replace(
         caller,
         principal_id=subject,
         user_name=((stated or session) if transient else None) or subject,
@@ -105,7 +105,7 @@ def _web_identity(record: Record, caller: Caller) -> Caller:
         issuer = issuer.partition(":oidc-provider/")[2]
     if issuer == "cognito-identity.amazonaws.com":
         pool = text(record.response.get("audience"))
-        return msgspec.structs.replace(
+        return replace(
             caller,
             principal_id=subject,
             user_name=subject,
@@ -113,7 +113,7 @@ def _web_identity(record: Record, caller: Caller) -> Caller:
             identity_provider=pool or issuer,
             account_id=role.account_id if role else record.recipient,
         )
-    return msgspec.structs.replace(
+    return replace(
         caller,
         principal_id=subject,
         user_name=subject,

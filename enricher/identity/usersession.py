@@ -6,8 +6,9 @@ key behind it (rulings 2, 7, 11).
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from enricher.cloudtrail.caller import Caller
 from enricher.identity import keys

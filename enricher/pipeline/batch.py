@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
+from enricher.cloudtrail.record import Record
 from enricher.enrichers.interface import Context
 from enricher.enrichers.registry import Answers
 from enricher.identity.event import is_ordinary
-from enricher.identity.evidence import EvidenceSnapshot
+from enricher.identity.evidence import EvidenceSnapshot, issuances
 from enricher.identity.extract import facts_of
+from enricher.identity.facts import Keyed
+from enricher.identity.lookup import foreseen
 from enricher.identity.resolve import Resolver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from enricher.cloudtrail.caller import Caller
-    from enricher.cloudtrail.record import Record
     from enricher.enrichers.interface import Enricher
-    from enricher.identity.facts import Keyed
+    from enricher.identity.evidence import Loaded
     from enricher.pipeline.ports import EvidenceStore, TaskQueue
 
 _KEYS_AT_ONCE = 2_000
+_MOST_FORESEEN = 20_000  # callers of one batch; the rest is loaded when it is asked for
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stated:
+class Stated(Struct, frozen=True, kw_only=True):
     """A record with the facts that it states, and what was noted when it was read."""
 
     record: Record
@@ -44,9 +48,9 @@ def enrich_batch(
 ) -> tuple[list[dict[str, Any]], EvidenceSnapshot]:
     """Enrich records together.
 
-    An enricher is asked about a record until the evidence has all that it asked for; a chain of n
-    hops takes some n rounds more than the first. One record of each credential goes before the
-    others, which then find what was resolved for it.
+    What the credentials tell beforehand is loaded first. An enricher is asked about a record until
+    the evidence has all that it asked for. One record of each credential goes before the others,
+    which then find what was resolved for it.
 
     Returns:
         One ``enriched`` object for each record, in order, and the evidence that they rest on.
@@ -62,6 +66,7 @@ def enrich_batch(
         )
         for one in batch
     ]
+    _foresee((one.record.caller for one in batch), snapshot, store)
     answers = Answers(contexts, [one.notes for one in batch])
     leading, others = _leading(contexts)
     for enricher in enrichers:
@@ -93,14 +98,31 @@ def _ask(
 ) -> None:
     """Ask about these records until nothing is missing; who lacked nothing is not asked again."""
     while lacking := answers.ask(enricher, about):
-        _load(snapshot, store)
+        _load(snapshot.wanted, snapshot, store)
         about = lacking
 
 
-def _load(snapshot: EvidenceSnapshot, store: EvidenceStore) -> None:
-    keys = sorted(snapshot.wanted)
-    for start in range(0, len(keys), _KEYS_AT_ONCE):
-        snapshot.load(store.read(keys[start : start + _KEYS_AT_ONCE]))
+def _foresee(callers: Iterable[Caller], snapshot: EvidenceSnapshot, store: EvidenceStore) -> None:
+    """Load what resolving these callers, and who issued to them, will surely ask for.
+
+    Else each hop of a chain would be found by asking in vain, about every record that rests on it.
+    """
+    ahead = {*callers}
+    seen: set[Caller] = set()
+    while ahead and len(seen) < _MOST_FORESEEN:
+        seen |= ahead
+        keys = snapshot.lacking(key for caller in ahead for key in foreseen(caller))
+        issued = (fact for one in _load(keys, snapshot, store) for fact in issuances(one.facts))
+        ahead = {fact.caller for fact in issued} - seen
+
+
+def _load(keys: Iterable[str], snapshot: EvidenceSnapshot, store: EvidenceStore) -> list[Loaded]:
+    ordered = sorted(keys)
+    loaded: list[Loaded] = []
+    for start in range(0, len(ordered), _KEYS_AT_ONCE):
+        loaded += store.read(ordered[start : start + _KEYS_AT_ONCE])
+    snapshot.load(loaded)
+    return loaded
 
 
 def look_once_more(snapshot: EvidenceSnapshot, store: EvidenceStore, queue: TaskQueue) -> int:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
+from enricher.cloudtrail.indexable import Indexable
+from enricher.cloudtrail.record import Record
 from enricher.pipeline.batch import look_once_more
 from enricher.pipeline.documents import index_name, new_document
 from enricher.pipeline.ports import Written
@@ -13,8 +17,6 @@ from enricher.pipeline.reenrich import EnrichServices, enrich_stored
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from enricher.cloudtrail.indexable import Indexable
-    from enricher.cloudtrail.record import Record
     from enricher.identity.evidence import EvidenceSnapshot
     from enricher.pipeline.documents import Period
     from enricher.pipeline.ports import Document, WriteResult
@@ -31,8 +33,7 @@ class WriteServices(EnrichServices):
     period: Period
 
 
-@dataclass(frozen=True, slots=True)
-class Readable:
+class Readable(Struct, frozen=True):
     """A record that can be indexed, with its place.
 
     Attributes:

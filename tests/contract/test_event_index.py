@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from opensearchpy import OpenSearch
 
@@ -554,7 +555,7 @@ def test_a_document_that_breaks_the_mapping_is_refused_and_its_neighbours_are_no
 
 
 def test_one_record_lives_in_the_index_of_its_time(real: OpenSearchEventIndex) -> None:
-    real.create([document("1"), replace(document("2"), index=OTHER_INDEX)])
+    real.create([document("1"), msgspec.structs.replace(document("2"), index=OTHER_INDEX)])
     assert {event.id: event.index for event in real.every()} == {"1": INDEX, "2": OTHER_INDEX}
     assert ids(real.depending_on([], [])) == []
 
@@ -562,7 +563,9 @@ def test_one_record_lives_in_the_index_of_its_time(real: OpenSearchEventIndex) -
 def test_a_scan_gives_each_event_once_over_several_indices(real: OpenSearchEventIndex) -> None:
     names = [f"{number:04}" for number in range(1_203)]
     documents = [
-        replace(document(name, eventName=name[-1]), index=(INDEX, OTHER_INDEX)[number % 2])
+        msgspec.structs.replace(
+            document(name, eventName=name[-1]), index=(INDEX, OTHER_INDEX)[number % 2]
+        )
         for number, name in enumerate(names)
     ]
     real.create(documents)

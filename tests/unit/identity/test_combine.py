@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise, permutations
+
+from msgspec.structs import replace
 
 from enricher.identity.combine import Finding, best
 from enricher.identity.model import (
