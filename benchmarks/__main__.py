@@ -91,7 +91,9 @@ def _measure(  # noqa: PLR0913, PLR0917 - what, where, how often, by whom
     floors = Floors(services.opensearch, services.enrichers, meter, Loading(), findings.series, {})
     if "a" in chosen:
         few = Material(material.files[: len(material.files) // 4 + 1])
-        floors.find_best(prepare(few.fresh("try"), services.enrichers, findings.at))
+        trial = prepare(few.fresh("try"), services.enrichers, findings.at)
+        floors.warm_up(trial)
+        floors.find_best(trial)
     with own.worker(workers) as worker:
         if "b" in chosen:  # once without counting: workers, node and caches become warm
             deliver(own, worker, material.fresh("warm"), ORDERED, seed=0)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 PREFIX = "enricher-bench-"
 RAW, FINAL = "(a1) raw floor", "(a2) final floor"
 _MEBIBYTE = 1 << 20
+_WARMING_DOCUMENTS = 60_000  # of each kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,15 @@ class Floors:
     loading: Loading
     series: Series
     bytes_each: dict[str, float]
+
+    def warm_up(self, prepared: Prepared) -> None:
+        """Send documents that are not counted, until a node's compiler has done with its work.
+
+        A node that has just started takes several times as long for a document.
+        """
+        for _ in range(_WARMING_DOCUMENTS // len(prepared.final) + 1):
+            trial = Floors(self.client, self.enrichers, self.meter, self.loading, Series(), {})
+            trial.measure(prepared)
 
     def find_best(self, prepared: Prepared) -> None:
         """Look for the way to send raw documents that is fastest here."""

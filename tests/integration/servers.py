@@ -157,16 +157,27 @@ class Servers:
 
         def settled() -> bool:
             nonlocal quiet
+            self._check_workers()
+            if self._is_queue_empty() and self.files("queued"):
+                self.run("reconcile")  # the scheduler's part: the queue has lost a task
             quiet = quiet + 1 if self.is_idle() else 0
             return quiet >= _QUIET_POLLS
 
         until(settled, "all work is done")
 
+    def _check_workers(self) -> None:
+        for number, worker in enumerate(self.workers):
+            log = (self.data_dir / f"worker-{number}.log").read_text(errors="replace")
+            assert worker.poll() is None, f"a worker ended by itself:\n{log[-4_000:]}"
+
     def is_idle(self) -> bool:
         """Say whether nothing is queued or in hand."""
+        return self._is_queue_empty() and not self.files("queued")
+
+    def _is_queue_empty(self) -> bool:
         waiting = self.redis.llen(INGEST_QUEUE) + self.redis.llen(ENRICH_QUEUE)
         in_hand = self.redis.hlen("unacked") + self.redis.hlen(NOTED)
-        return waiting + in_hand == 0 and not self.files("queued")
+        return waiting + in_hand == 0
 
     def files(self, status: str) -> int:
         """Count the ledger's files with a status."""
