@@ -193,7 +193,7 @@ def _latency(latency: dict[str, float]) -> Iterator[str]:
     yield (
         f"{latency['files']:,.0f} files at {latency['rate']:,.0f} records/s, seconds: "
         f"p50 {latency['p50']:.2f}, p95 {latency['p95']:.2f}, p99 {latency['p99']:.2f}; the "
-        "refresh interval of 1 s is part of it."
+        "refresh interval of 5 s is part of it."
     )
 
 

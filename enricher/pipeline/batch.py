@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from enricher.pipeline.ports import EvidenceStore, TaskQueue
 
 _KEYS_AT_ONCE = 2_000
+_FEW_CHANGES = 10  # keys
 _MOST_FORESEEN = 20_000  # callers of one batch; the rest is loaded when it is asked for
 
 
@@ -125,6 +126,21 @@ def _load(keys: Iterable[str], snapshot: EvidenceSnapshot, store: EvidenceStore)
     return loaded
 
 
+def enrich_new(
+    batch: Sequence[Stated], store: EvidenceStore, enrichers: Sequence[Enricher]
+) -> tuple[list[dict[str, Any]], EvidenceSnapshot]:
+    """Enrich records that are not written yet; once more where much became known meanwhile.
+
+    Workers that take neighbouring files at the same time publish at the same time, too. To look
+    again before a document is written costs far less than to write it again; where little
+    changed, waking those whom it concerns costs less still.
+    """
+    answers, snapshot = enrich_batch(batch, store, enrichers)
+    if len(_changed(snapshot, store.versions)) > _FEW_CHANGES:
+        answers, snapshot = enrich_batch(batch, store, enrichers)
+    return answers, snapshot
+
+
 def look_once_more(snapshot: EvidenceSnapshot, store: EvidenceStore, queue: TaskQueue) -> int:
     """After the documents are written: declare what they rest on, and see what came meanwhile.
 
@@ -135,16 +151,25 @@ def look_once_more(snapshot: EvidenceSnapshot, store: EvidenceStore, queue: Task
     Returns:
         How many keys changed since the batch read them; work for them is enqueued.
     """
+    changed = _changed(snapshot, store.rest_on)
+    if changed:
+        queue.enrich_again(changed)
+    return len(changed)
+
+
+def _changed(
+    snapshot: EvidenceSnapshot, versions_of: Callable[[Sequence[str]], list[int]]
+) -> list[str]:
+    """Give the keys that answers rest on and that have another version than they had."""
     read = snapshot.versions()
     keys = list(read)
     changed: list[str] = []
     for start in range(0, len(keys), _KEYS_AT_ONCE):
         part = keys[start : start + _KEYS_AT_ONCE]
-        versions = store.rest_on(part)
-        changed += [key for key, now in zip(part, versions, strict=True) if now != read[key]]
-    if changed:
-        queue.enrich_again(changed)
-    return len(changed)
+        changed += [
+            key for key, now in zip(part, versions_of(part), strict=True) if now != read[key]
+        ]
+    return changed
 
 
 def publish(batch: Iterable[Stated], store: EvidenceStore, queue: TaskQueue) -> None:

@@ -17,7 +17,7 @@ from enricher.cloudtrail.logfile import says_gzip
 from enricher.cloudtrail.reading import RefusedRecord, read_log_file
 from enricher.cloudtrail.record import Record
 from enricher.errors import LogFileError, RecordError, UnavailableError
-from enricher.pipeline.batch import enrich_batch, publish, state
+from enricher.pipeline.batch import enrich_new, publish, state
 from enricher.pipeline.integrity import mark_integrity
 from enricher.pipeline.ledger import FileReport, FileStatus
 from enricher.pipeline.ports import Written
@@ -293,7 +293,7 @@ def _enriched(
     try:
         publish(stated, services.store, services.queue)
         if services.enrich_at_ingest:
-            answers, snapshot = enrich_batch(stated, services.store, services.enrichers)
+            answers, snapshot = enrich_new(stated, services.store, services.enrichers)
             return answers, snapshot, None
     except UnavailableError as err:
         return [_raw_only(one) for one in stated], None, err
