@@ -18,7 +18,7 @@ from enricher.identity.lookup import foreseen
 from enricher.identity.resolve import Resolver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from enricher.cloudtrail.caller import Caller
     from enricher.enrichers.interface import Enricher

@@ -16,6 +16,8 @@ from enricher.stores.task_queue import (
     ENRICH_QUEUE,
     ENRICH_TASK,
     GATHER_EVERY,
+    GATHER_EVERY_WHILE_BUSY,
+    INGEST_QUEUE,
     NOTED,
     CeleryTaskQueue,
     make_celery,
@@ -93,6 +95,31 @@ def test_of_several_workers_one_sends(queue: CeleryTaskQueue, client: redis.Redi
     time.sleep(GATHER_EVERY.total_seconds())
     assert queue.gather() == 1
     assert len(sent(client)) == 2
+
+
+def test_while_files_wait_it_is_sent_less_often(
+    queue: CeleryTaskQueue, client: redis.Redis
+) -> None:
+    queue.ingest(["file"], "run")
+    queue.enrich_again(["issued/a"])
+    assert queue.gather() == 1  # the first time at once
+    queue.enrich_again(["issued/b"])
+    time.sleep(GATHER_EVERY.total_seconds())
+    assert queue.gather() == 0
+    client.delete(INGEST_QUEUE)
+    assert queue.gather() == 1
+
+
+def test_while_files_wait_it_is_sent_nevertheless(
+    queue: CeleryTaskQueue, client: redis.Redis
+) -> None:
+    queue.ingest(["file"], "run")
+    for key in ("issued/a", "issued/b"):
+        queue.enrich_again([key])
+        assert queue.gather() == 1
+        assert queue.gather() == 0
+        time.sleep(GATHER_EVERY_WHILE_BUSY.total_seconds())
+    assert len([task for task, _ in sent(client) if task == ENRICH_TASK]) == 2
 
 
 def test_who_asks_while_it_is_sent_is_not_forgotten(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from enricher.cloudtrail.record import Record
 from enricher.enrichers.identity import IdentityEnricher
-from enricher.pipeline.batch import enrich_batch, state
-from enricher.stores.memory import MemoryEvidenceStore
+from enricher.pipeline.batch import enrich_batch, enrich_new, look_once_more, state
+from enricher.stores.memory import MemoryEvidenceStore, MemoryTaskQueue
 from tests.unit.identity.stories import assume_role, call, role, user
 
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
     from enricher.enrichers.interface import Context, Contribution
     from enricher.identity.evidence import Loaded
+    from enricher.identity.facts import Keyed
+    from enricher.pipeline.batch import Stated
 
 HOPS = 5
 
@@ -90,3 +94,44 @@ def test_an_answer_rests_on_what_it_asked_for_alone() -> None:
     assert f"session/{role('Role4', 's')['accountId']}/AROAROLE4:s/2026-03-01T12:04:01Z" in loaded
     assert {key for key in loaded if "12:04:01Z" in key}.isdisjoint(snapshot.versions())
     assert "issued/ASIAHOP4" in snapshot.versions()
+
+
+class PublishingStore(MemoryEvidenceStore):
+    """Publishes facts right after the first reading, as another worker may."""
+
+    def __init__(self, late: Sequence[Keyed]) -> None:
+        super().__init__()
+        self.late = late
+
+    def read(self, keys: Sequence[str]) -> list[Loaded]:
+        """Give what is known under each key."""
+        found = super().read(keys)
+        self.publish(self.late)
+        return found
+
+
+def sessions(count: int) -> tuple[list[Stated], list[Stated]]:
+    """Tell of so many role sessions: who issued them, and what they did."""
+    holders = [role("Admin", f"s{n}", since="12:00:00", key=f"ASIA{n}") for n in range(count)]
+    alice = user("alice", key="AKIAALICE")
+    issued = [
+        state(Record(assume_role(f"issue-{n}", "12:00:00", alice, holder)))
+        for n, holder in enumerate(holders)
+    ]
+    return issued, [
+        state(Record(call(f"call-{n}", "12:30:00", holder))) for n, holder in enumerate(holders)
+    ]
+
+
+@pytest.mark.parametrize(("count", "expected"), [(40, "final"), (1, "pending")])
+def test_a_batch_is_resolved_anew_where_much_became_known_meanwhile(
+    count: int, expected: str
+) -> None:
+    issued, done = sessions(count)
+    store = PublishingStore([keyed for one in issued for keyed in one.facts])
+    answers, snapshot = enrich_new(done, store, [IdentityEnricher({})])
+    assert {answer["state"] for answer in answers} == {expected}
+    # Who was not resolved anew is woken: what it rests on is seen to have changed.
+    queue = MemoryTaskQueue()
+    woken = look_once_more(snapshot, store, queue)
+    assert (woken > 0) is (expected == "pending")
