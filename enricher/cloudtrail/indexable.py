@@ -87,7 +87,8 @@ def indexable(raw: JsonObject, limits: InputLimits) -> Indexable:
         raise RecordError("not-serializable") from err
     if len(body) > limits.record_bytes:
         raise RecordError("record-too-large")
-    # One pass for both questions; what looks like a token for want of an opener is none later on.
+    # Both questions in one pass. Without its openers, a text may seem to name a token that it does
+    # not name: then nothing is redacted.
     folded = body.translate(_LOWER, _OPENERS)
     if len(body) - len(folded) > limits.depth and _depth(raw) > limits.depth:
         raise RecordError("record-too-deep")

@@ -6,10 +6,9 @@ What they return goes nowhere but into the account of the task (``enricher.worke
 from __future__ import annotations
 
 import gc
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from celery import Task, bootsteps, signals
+from celery import Task, signals
 from celery.exceptions import TimeLimitExceeded
 
 from enricher.alerts.deliver import deliver, dispatch
@@ -27,10 +26,10 @@ from enricher.stores.task_queue import (
     ENRICH_FILE_TASK,
     ENRICH_TASK,
     EVALUATE_TASK,
-    GATHER_EVERY,
     INGEST_TASK,
     RECONCILE_TASK,
 )
+from enricher.workers.consumer import Gathering, PatientConsumer
 
 if TYPE_CHECKING:
     from enricher.alerts.deliver import DeliveryReport, DispatchReport
@@ -41,6 +40,8 @@ if TYPE_CHECKING:
 
 _ALLOCATIONS = 100_000  # more than one batch leaves at any moment
 app = container().celery
+app.conf.worker_consumer = PatientConsumer
+app.steps["consumer"].add(Gathering)
 
 
 @signals.worker_process_init.connect
@@ -53,38 +54,6 @@ def look_less_for_garbage(**_: object) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_ALLOCATIONS, 20, 20)
-
-
-class Gathering(bootsteps.StartStopStep):
-    """Sends what was asked for in the last moment, from the worker's main process.
-
-    A task with a countdown would do, were it not that a worker which holds one dies of a lost
-    connection to Redis (Celery 5.7).
-    """
-
-    requires = ("celery.worker.consumer.tasks:Tasks",)
-
-    def __init__(self, parent: Any, **_: object) -> None:  # noqa: ANN401 - Celery's own
-        super().__init__(parent)
-        self._entry: Any = None
-
-    def start(self, parent: Any) -> None:  # noqa: ANN401
-        """Begin; again after each connection that was lost."""
-        self._entry = parent.timer.call_repeatedly(GATHER_EVERY.total_seconds(), _gather)
-
-    def stop(self, parent: Any) -> None:  # noqa: ANN401, ARG002
-        """End."""
-        if self._entry is not None:
-            self._entry.cancel()
-            self._entry = None
-
-
-def _gather() -> None:
-    with suppress(UnavailableError):  # what is noted stays; the next second tries again
-        container().queue.gather()
-
-
-app.steps["consumer"].add(Gathering)
 
 
 class IngestTask(Task):  # type: ignore[type-arg] # generic in the stubs only
