@@ -47,8 +47,8 @@ def measure_growth(house: House, events: int, *, large: bool) -> dict[str, Table
         house.empty()
         filled = 0
         for wanted in there:
-            filled = _fill(house, usual, filled, wanted)
-            found = deliver(house, worker, usual.fresh(f"there {wanted}"), ORDERED, 0)
+            filled = _fill(house, events, filled, wanted)
+            found = deliver(house, worker, trail(load_plan(events), seed=-wanted), ORDERED, 0)
             filled += usual.count
             tables["events there already"].append(_row(wanted, found))
         tables["share of files that come last"] = []
@@ -83,18 +83,21 @@ def _row(value: float, found: Delivered) -> Row:
     }
 
 
-def _fill(house: House, material: Material, filled: int, wanted: int) -> int:
-    """Put finished events into the index until there are so many."""
+def _fill(house: House, events: int, filled: int, wanted: int) -> int:
+    """Put finished events into the index until there are so many, each time of other people.
+
+    Copies of one trail would be no measure: all of them belong to the same credentials, and what is
+    learned of one of these concerns every copy.
+    """
     services = house.services
-    month = index_name(Record(next(material.records())).at, services.settings.opensearch.period)
     way = Loading()
     while filled < wanted:
-        prepared = prepare(
-            material.fresh(f"fill {filled}"), services.enrichers, datetime.now(tz=UTC)
-        )
+        others = trail(load_plan(events), seed=filled + 1)
+        month = index_name(Record(next(others.records())).at, services.settings.opensearch.period)
+        prepared = prepare(others, services.enrichers, datetime.now(tz=UTC))
         bodies = requests(prepared.final, way.bulk_bytes)
         load(services.opensearch, month, bodies, way.senders)
-        filled += material.count
+        filled += others.count
     return filled
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 _SEED = 7
 
 
-def trail(plan: Plan) -> Material:
+def trail(plan: Plan, seed: int = _SEED) -> Material:
     """Make a trail by a plan, its files in the order of their first events."""
-    files = generate(_SEED, plan).files().values()
+    files = generate(seed, plan).files().values()
     ordered = sorted(files, key=lambda records: str(records[0]["eventTime"]))
     return Material(tuple(log_file(records) for records in ordered))
