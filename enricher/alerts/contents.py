@@ -174,7 +174,7 @@ def _spans(
     ]
     spans: dict[Key, list[Span]] = {}
     # Second by second is asked only where there is enough in all: few of the groups.
-    answers = stores.matching.groups([_counting(*one, window=None) for one in asked])
+    answers = stores.matching.groups([_counting(*one, window=one[0].window) for one in asked])
     likely: list[tuple[Rule, Threshold, list[Key]]] = []
     for (rule, threshold, part), answer in zip(asked, answers, strict=True):
         if isinstance(answer, Fault):
@@ -198,7 +198,7 @@ def _spans(
 
 
 def _counting(
-    rule: Rule, threshold: Threshold, keys: Sequence[Key], *, window: timedelta | None
+    rule: Rule, threshold: Threshold, keys: Sequence[Key], *, window: timedelta
 ) -> Grouping:
     """Ask for the events that may count, by the value whose kinds are counted."""
     spans = (
