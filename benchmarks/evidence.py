@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from benchmarks.house import House
     from enricher.benchmark.material import Material
 
-_BATCH = 2_000  # records; what a task of small files holds
+_BATCH = 2_000  # records; a task of small files holds up to 5,000
 _FACTS = "enricher:facts:"
 _MEBIBYTE = 1 << 20
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from enricher.pipeline.batch import Stated
     from enricher.pipeline.ports import EvidenceStore
 
-BATCH_RECORDS = 2_000  # what a task of small files holds
+BATCH_RECORDS = 2_000  # a task of small files holds up to 5,000
 ENRICH, READ_EVIDENCE = "resolve and enrich", "read evidence"
 APART = "of it, the enricher "
 PLAIN = "gunzip, parse and bulk lines only"

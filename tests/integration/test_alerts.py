@@ -326,6 +326,16 @@ def test_any_order_of_delivery_and_evaluation_ends_in_the_same_alerts(house: Hou
     assert burst["event_ids"] == ("e4", "e3", "e2")
 
 
+def test_a_threshold_may_count_the_events_of_everybody(empty: House) -> None:
+    empty.rules(BURST.replace("  group-by: [enriched.origin.id]\n", ""))
+    empty.deliver(call("e1", "10:55:00", ALICE), call("e2", "10:58:00", user("bob")))
+    assert (evaluate(empty.services.evaluating).failed, empty.alerts()) == (0, [])
+    empty.deliver(call("e3", "11:01:00", user("carol")))
+    assert evaluate(empty.services.evaluating).failed == 0
+    (alert,) = empty.alerts()
+    assert (alert.group, alert.event_ids) == ((), ("e3", "e2", "e1"))
+
+
 # --- what is new ----------------------------------------------------------------------------------
 
 
