@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from enricher.cloudtrail.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
 Query = dict[str, Any]
@@ -34,6 +34,18 @@ def same(field: str, value: str | None) -> Query:
     if value is None:
         return {"bool": {"must_not": [exists(field)]}}
     return {"term": {field: value}}
+
+
+def one_of(field: str, values: Iterable[str | None]) -> Query:
+    """Give the query of events whose field has one of these values; None: or has none."""
+    distinct = dict.fromkeys(values)
+    terms = {"terms": {field: [one for one in distinct if one is not None]}}
+    return any_of([terms, same(field, None)]) if None in distinct else terms
+
+
+def of_group(fields: Iterable[str], values: Iterable[str | None]) -> Iterator[Query]:
+    """Give the queries, all of which an event of a group matches."""
+    return map(same, fields, values)
 
 
 def between(start: datetime, end: datetime, *, inclusive: bool = False) -> Query:

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from enricher.alerts.rules import Rule
 
 LEASE = timedelta(minutes=2)
-_RULES_AT_ONCE = 100
+_RENEWED = LEASE / 8  # this long after it was taken or renewed last; each time is a write
+_RULES_AT_ONCE = 500
 _NOTHING: Query = {"match_none": {}}
 
 
@@ -108,14 +109,17 @@ class _Run:
     new: Query
     progress: Progress
     report: EvaluationReport
+    held_at: datetime
     rules: dict[str, Rule] = field(default_factory=dict)
     learned: dict[str, Learned] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
 
     def hold(self) -> None:
         """Stay the only one."""
-        services = self.services
-        self.progress = services.progress.keep(self.progress, services.now(), LEASE)
+        now = self.services.now()
+        if now - self.held_at >= _RENEWED:
+            self.progress = self.services.progress.keep(self.progress, now, LEASE)
+            self.held_at = now
 
 
 def evaluate(services: EvaluateServices) -> EvaluationReport:
@@ -130,7 +134,7 @@ def evaluate(services: EvaluateServices) -> EvaluationReport:
     if progress is None:
         return EvaluationReport()
     since = (progress.cursor or now) - services.look_back
-    run = _Run(services, now, since, _NOTHING, progress, EvaluationReport(ran=True))
+    run = _Run(services, now, since, _NOTHING, progress, EvaluationReport(ran=True), now)
     try:
         news = services.matching.news(progress.marks, since)
         run.new = news.query

@@ -218,12 +218,21 @@ class _Lesson:
             learned.touched |= {key_of(entry, self.rule) for entry in late}
 
 
+def may_fire(key: Key, rule: Rule, beginning: datetime | None) -> bool:
+    """Say whether the window of an alert ends after the rule has learned."""
+    return beginning is not None and key.start + rule.window > _learned_at(rule, beginning)
+
+
 def counts(entries: Iterable[Seen], rule: Rule, beginning: datetime | None) -> list[Seen]:
     """Give the combinations that fire: those that are first seen when the rule has learned."""
     if beginning is None:
         return []
-    learned_at = format_time(beginning + first_seen_of(rule).learn)
+    learned_at = format_time(_learned_at(rule, beginning))
     return sorted((one for one in entries if one.first_at >= learned_at), key=lambda one: one.rank)
+
+
+def _learned_at(rule: Rule, beginning: datetime) -> datetime:
+    return beginning + first_seen_of(rule).learn
 
 
 def shown(entry: Seen, rule: Rule) -> FirstSeenShown:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from enricher.alerts.ports import AlertStore, Stored
     from enricher.alerts.rules import Rule
 
-_AT_ONCE = 500
+_AT_ONCE = 2_000
 _ROUNDS = 5
 
 

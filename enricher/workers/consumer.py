@@ -6,25 +6,39 @@ from contextlib import suppress
 from typing import Any
 
 from celery import bootsteps
-from celery.worker.consumer import Consumer
+from kombu.transport import TRANSPORT_ALIASES
+from kombu.transport.redis import Channel, Transport
 
 from enricher.bootstrap import container
 from enricher.errors import UnavailableError
 from enricher.stores.task_queue import GATHER_EVERY
 
 
-class PatientConsumer(Consumer):
-    """Celery's consumer, which does not end where closing a lost connection goes wrong.
+class _Channel(Channel):
+    """A channel that calls itself closed when it is used after its connection was lost.
 
-    Celery closes such a connection twice. Where the first time fails while messages are in hand,
-    the second one looks for the address of a connection that is gone, and the worker would end
-    (Celery and kombu 5.7). What it had in hand comes back in any case: Redis holds it.
+    Acknowledgements and a second attempt to close come that late. Celery takes a connection error
+    for what it is; the AttributeError that kombu 5.7 raises instead ends the whole worker. What was
+    not acknowledged comes back, for Redis holds it.
     """
 
-    def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Let go of the connection; a new one is made afterwards."""
-        with suppress(AttributeError):
-            super().on_connection_error_after_connected(exc)
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002
+        if getattr(self.connection, "client", None) is None:  # either may be gone
+            raise ConnectionError("this connection to Redis is closed")
+        found: dict[str, Any] = super()._connparams(asynchronous=asynchronous)  # type: ignore[misc]
+        return found
+
+
+class PatientTransport(Transport):
+    """Celery's transport over Redis, whose workers outlive a lost connection."""
+
+    Channel = _Channel
+
+
+def outlive_lost_connections() -> None:
+    """Have this process reach Redis so; before its first connection, and under the usual names."""
+    name = f"{PatientTransport.__module__}:{PatientTransport.__qualname__}"
+    TRANSPORT_ALIASES.update(redis=name, rediss=name)
 
 
 class Gathering(bootsteps.StartStopStep):

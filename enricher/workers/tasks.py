@@ -29,7 +29,7 @@ from enricher.stores.task_queue import (
     INGEST_TASK,
     RECONCILE_TASK,
 )
-from enricher.workers.consumer import Gathering, PatientConsumer
+from enricher.workers.consumer import Gathering, outlive_lost_connections
 
 if TYPE_CHECKING:
     from enricher.alerts.deliver import DeliveryReport, DispatchReport
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from enricher.pipeline.upkeep import UpkeepReport
 
 _ALLOCATIONS = 100_000  # more than one batch leaves at any moment
+outlive_lost_connections()
 app = container().celery
-app.conf.worker_consumer = PatientConsumer
 app.steps["consumer"].add(Gathering)
 
 

@@ -336,6 +336,24 @@ def test_a_threshold_may_count_the_events_of_everybody(empty: House) -> None:
     assert (alert.group, alert.event_ids) == ((), ("e3", "e2", "e1"))
 
 
+def test_an_event_without_an_event_id_is_named_by_its_document(empty: House) -> None:
+    """Of several events too, some of which have one."""
+    unnamed = call("e0", "12:10:00", ALICE, awsRegion="eu-west-1")
+    del unnamed["eventID"]
+    by_origin = "enricher: {group_by: [enriched.origin.id]}"
+    empty.rules(rule_text(1, "{eventName: DescribeInstances}", by_origin), NEW)
+    empty.deliver(call("e1", "09:00:00", ALICE), call("e2", "12:09:00", ALICE), unnamed)
+    evaluate(empty.services.evaluating)
+    hits = empty.client.search(index=EVENTS, body={"query": {"match_all": {}}})["hits"]["hits"]
+    (document,) = [hit["_id"] for hit in hits if "eventID" not in hit["_source"]]
+    found = {(one.rule.title, one.window.start[11:13]): one.event_ids for one in empty.alerts()}
+    assert found == {
+        ("Rule 1", "09"): ("e1",),
+        ("Rule 1", "12"): (document, "e2"),
+        ("Rule 4", "12"): (document,),
+    }
+
+
 # --- what is new ----------------------------------------------------------------------------------
 
 
