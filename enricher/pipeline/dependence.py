@@ -78,6 +78,12 @@ def conditions(keys: Sequence[str], event_ids: Iterable[str]) -> list[Conjunctio
     return alternatives
 
 
+def clauses_of(key: str) -> int:
+    """Count the conditions that a key adds for itself; keys that a field tells share theirs."""
+    kind, _, rest = key.partition("/")
+    return 0 if kind in _BY_FIELD else sum(map(len, _of_session(kind, rest)))
+
+
 _BY_FIELD: dict[str, tuple[str, ...]] = {
     "issued": (_KEY_ID, _ISSUED_KEY),
     "shared": ("sharedEventID",),

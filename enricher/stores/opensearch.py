@@ -10,7 +10,7 @@ from opensearchpy.exceptions import RequestError
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time, parse_time
 from enricher.errors import ConfigurationError, UnavailableError
-from enricher.pipeline.dependence import Between, Exists, OneOf, conditions
+from enricher.pipeline.dependence import Between, Exists, OneOf, clauses_of, conditions
 from enricher.pipeline.documents import EVENTS_PREFIX
 from enricher.pipeline.ports import (
     StoredEvent,
@@ -48,7 +48,8 @@ _PAGE = 1_000
 # An event that somebody rewrites at the same time is left to the next try, never overwritten.
 _MARKING = {"conflicts": "proceed", "ignore_unavailable": "true", "allow_no_indices": "true"}
 _IN_ORDER = ({"eventTime": "asc"}, AS_STORED)
-_KEYS_PER_QUERY = 100  # keeps the number of clauses well below the cluster's limit
+_KEYS_PER_QUERY = 5_000
+_CLAUSES_PER_QUERY = 500  # a cluster takes 1,024, and counts a span of time twice
 _PROOFS_PER_QUERY = 10_000
 
 
@@ -79,13 +80,12 @@ class OpenSearchEventIndex(OpenSearchLedger):
         """Find the events whose answer may change, among all that is written by now."""
         self._refresh()
         seen: set[str] = set()
-        steps = range(0, max(len(keys), 1), _KEYS_PER_QUERY)
         proofs = [
             event_ids[start : start + _PROOFS_PER_QUERY]
             for start in range(0, len(event_ids), _PROOFS_PER_QUERY)
-        ] or [()]
-        queries = [_any_of(keys[s : s + _KEYS_PER_QUERY], ()) for s in steps]
-        queries += [_any_of((), part) for part in proofs if part]
+        ]
+        queries = [_any_of(part, ()) for part in _bounded(keys)]
+        queries += [_any_of((), part) for part in proofs]
         for query in queries:
             for event in self.scan(query):
                 if event.id not in seen:
@@ -314,6 +314,21 @@ def stored(hit: Mapping[str, Any]) -> StoredEvent:
         seq_no=hit["_seq_no"],
         primary_term=hit["_primary_term"],
     )
+
+
+def _bounded(keys: Sequence[str]) -> Iterator[list[str]]:
+    """Give as many keys at once as one query can ask for."""
+    part: list[str] = []
+    clauses = 0
+    for key in keys:
+        more = clauses_of(key)
+        if part and (clauses + more > _CLAUSES_PER_QUERY or len(part) == _KEYS_PER_QUERY):
+            yield part
+            part, clauses = [], 0
+        part.append(key)
+        clauses += more
+    if part:
+        yield part
 
 
 def _any_of(keys: Sequence[str], event_ids: Sequence[str]) -> dict[str, Any]:

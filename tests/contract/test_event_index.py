@@ -250,6 +250,25 @@ def test_an_event_is_found_once_however_many_keys_lead_to_it(index: EventIndex) 
     assert [event.id for event in found] == ["1"]
 
 
+@pytest.mark.parametrize("kind", ["session", "onbehalf", "idc", "used", "began", "issued"])
+def test_any_number_of_keys_of_one_kind_may_be_asked_for(index: EventIndex, kind: str) -> None:
+    """A cluster refuses more than 1,024 clauses; spans of time without events are none of them."""
+    first, last = AT - timedelta(days=1), AT + timedelta(days=2_000)
+    others = [
+        document(
+            at,
+            eventTime=at,
+            userIdentity={"sessionContext": {"attributes": {"creationDate": at}}},
+        )
+        for at in map(format_time, (first, last))
+    ]
+    index.create([document("1", ENRICHED, **EVENT), *others])
+    times = (format_time(AT + timedelta(days=number + 10)) for number in range(1_500))
+    names = [f"{kind}/{ACCOUNT}/AROAOTHER:somebody/{at}" for at in times]
+    assert ids(index.depending_on(names, [])) == []
+    assert ids(index.depending_on([*names, keys.session(ACCOUNT, PRINCIPAL, AT)], [])) == ["1"]
+
+
 @pytest.mark.parametrize(
     "written",
     [
