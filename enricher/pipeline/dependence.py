@@ -61,27 +61,26 @@ Conjunction: TypeAlias = tuple[Condition, ...]
 
 
 def conditions(keys: Sequence[str], event_ids: Iterable[str]) -> list[Conjunction]:
-    """Give the alternatives under which an event depends on one of these keys."""
-    alternatives: list[Conjunction] = [(OneOf(WAITING, tuple(keys)),)]
-    proofs = tuple(event_ids)
-    if proofs:
-        alternatives.append((OneOf(EVIDENCE, proofs),))
-    same_field: dict[str, list[str]] = {}
+    """Give the alternatives under which an event depends on one of these keys or proofs."""
+    told = conditions_told(keys, tuple(event_ids))
+    return [*told, *(one for key in keys for one in conditions_of(key))]
+
+
+def conditions_told(keys: Sequence[str], event_ids: Sequence[str]) -> list[Conjunction]:
+    """Give the alternatives that one field tells, each for all keys or proofs together."""
+    values: dict[str, list[str]] = {}
     for key in keys:
         kind, _, rest = key.partition("/")
-        if kind in _BY_FIELD:
-            for name in _BY_FIELD[kind]:
-                same_field.setdefault(name, []).append(rest)
-        else:
-            alternatives += _of_session(kind, rest)
-    alternatives += [(OneOf(name, tuple(values)),) for name, values in same_field.items()]
-    return alternatives
+        for name in _BY_FIELD.get(kind, ()):
+            values.setdefault(name, []).append(rest)
+    told = {WAITING: keys, EVIDENCE: event_ids, **values}
+    return [(OneOf(name, tuple(some)),) for name, some in told.items() if some]
 
 
-def clauses_of(key: str) -> int:
-    """Count the conditions that a key adds for itself; keys that a field tells share theirs."""
+def conditions_of(key: str) -> list[Conjunction]:
+    """Give the alternatives that a key needs for itself: none where a field tells it."""
     kind, _, rest = key.partition("/")
-    return 0 if kind in _BY_FIELD else sum(map(len, _of_session(kind, rest)))
+    return [] if kind in _BY_FIELD else _of_session(kind, rest)
 
 
 _BY_FIELD: dict[str, tuple[str, ...]] = {

@@ -10,7 +10,7 @@ from opensearchpy.exceptions import RequestError
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time, parse_time
 from enricher.errors import ConfigurationError, UnavailableError
-from enricher.pipeline.dependence import Between, Exists, OneOf, clauses_of, conditions
+from enricher.pipeline.dependence import Between, Exists, OneOf, conditions_of, conditions_told
 from enricher.pipeline.documents import EVENTS_PREFIX
 from enricher.pipeline.ports import (
     StoredEvent,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from enricher.pipeline.dependence import Condition
+    from enricher.pipeline.dependence import Condition, Conjunction
     from enricher.pipeline.ports import (
         Document,
     )
@@ -48,7 +48,7 @@ _PAGE = 1_000
 # An event that somebody rewrites at the same time is left to the next try, never overwritten.
 _MARKING = {"conflicts": "proceed", "ignore_unavailable": "true", "allow_no_indices": "true"}
 _IN_ORDER = ({"eventTime": "asc"}, AS_STORED)
-_KEYS_PER_QUERY = 5_000
+_VALUES_PER_QUERY = 10_000
 _CLAUSES_PER_QUERY = 500  # a cluster takes 1,024, and counts a span of time twice
 _PROOFS_PER_QUERY = 10_000
 
@@ -80,13 +80,7 @@ class OpenSearchEventIndex(OpenSearchLedger):
         """Find the events whose answer may change, among all that is written by now."""
         self._refresh()
         seen: set[str] = set()
-        proofs = [
-            event_ids[start : start + _PROOFS_PER_QUERY]
-            for start in range(0, len(event_ids), _PROOFS_PER_QUERY)
-        ]
-        queries = [_any_of(part, ()) for part in _bounded(keys)]
-        queries += [_any_of((), part) for part in proofs]
-        for query in queries:
+        for query in _questions(keys, event_ids):
             for event in self.scan(query):
                 if event.id not in seen:
                     seen.add(event.id)
@@ -316,25 +310,40 @@ def stored(hit: Mapping[str, Any]) -> StoredEvent:
     )
 
 
-def _bounded(keys: Sequence[str]) -> Iterator[list[str]]:
-    """Give as many keys at once as one query can ask for."""
-    part: list[str] = []
+def _questions(keys: Sequence[str], event_ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Ask for the dependents of keys and proofs, in few queries that find few events twice.
+
+    To read an event is most of what it costs to look at it again; and most are told by several
+    keys. What one field tells goes first, in one clause for all values; then come the keys that
+    need clauses of their own, without what was found already.
+    """
+    length = max(len(keys), len(event_ids))
+    for start in range(0, length, _VALUES_PER_QUERY):
+        end = start + _VALUES_PER_QUERY
+        told = _any_of(conditions_told(keys[start:end], event_ids[start:end]))
+        yield told
+        for part in _bounded(keys[start:end]):
+            yield {"bool": {"filter": [_any_of(part)], "must_not": [told]}}
+
+
+def _bounded(keys: Iterable[str]) -> Iterator[list[Conjunction]]:
+    """Give as many keys' own conditions at once as one query can hold."""
+    part: list[Conjunction] = []
     clauses = 0
-    for key in keys:
-        more = clauses_of(key)
-        if part and (clauses + more > _CLAUSES_PER_QUERY or len(part) == _KEYS_PER_QUERY):
+    for conjunction in (one for key in keys for one in conditions_of(key)):
+        if clauses + len(conjunction) > _CLAUSES_PER_QUERY:
             yield part
             part, clauses = [], 0
-        part.append(key)
-        clauses += more
+        part.append(conjunction)
+        clauses += len(conjunction)
     if part:
         yield part
 
 
-def _any_of(keys: Sequence[str], event_ids: Sequence[str]) -> dict[str, Any]:
+def _any_of(conjunctions: Iterable[Conjunction]) -> dict[str, Any]:
     should = [
         {"bool": {"filter": [_clause(condition) for condition in conjunction]}}
-        for conjunction in conditions(keys, event_ids)
+        for conjunction in conjunctions
     ]
     return {"bool": {"should": should, "minimum_should_match": 1}}
 
