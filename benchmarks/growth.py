@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from benchmarks.delivery import ORDERED, Order, deliver
+from benchmarks.house import until
 from benchmarks.trails import trail
 from enricher.benchmark.floors import Loading, load, requests
 from enricher.benchmark.material import prepare
@@ -16,6 +17,8 @@ from enricher.stores.redis_evidence import WIRE_FORMAT
 from tools.trailgen.plan import load_plan
 
 if TYPE_CHECKING:
+    from opensearchpy import OpenSearch
+
     from benchmarks.delivery import Delivered
     from benchmarks.house import House
     from enricher.benchmark.material import Material
@@ -92,13 +95,20 @@ def _fill(house: House, events: int, filled: int, wanted: int) -> int:
     services = house.services
     way = Loading()
     while filled < wanted:
-        others = trail(load_plan(events), seed=filled + 1)
+        others = trail(load_plan(min(events, wanted - filled)), seed=filled + 1)
         month = index_name(Record(next(others.records())).at, services.settings.opensearch.period)
         prepared = prepare(others, services.enrichers, datetime.now(tz=UTC))
         bodies = requests(prepared.final, way.bulk_bytes)
         load(services.opensearch, month, bodies, way.senders)
         filled += others.count
+    # What is left to be merged would be counted with the events that come next.
+    until(lambda: _merging(services.opensearch) == 0, "the node does not end its merges", 300)
     return filled
+
+
+def _merging(client: OpenSearch) -> int:
+    found = client.nodes.stats(metric="indices", index_metric="merge")
+    return sum(int(node["indices"]["merges"]["current"]) for node in found["nodes"].values())
 
 
 def _redis(house: House, material: Material, events: int) -> Row:

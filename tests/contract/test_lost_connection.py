@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import redis
 from kombu import Connection
 
 from enricher.workers.consumer import PatientTransport
@@ -21,11 +22,11 @@ def test_what_a_lost_connection_held_cannot_be_acknowledged(stack_endpoints: End
     connection = Connection(url, transport=PatientTransport)
     queue = connection.SimpleQueue("held")
     queue.put("in hand")
-    message = queue.get(timeout=10)
+    message: Any = queue.get(timeout=10)
     connection.collect()
     connection.close()
     message.channel._disconnect_pools()  # as where closing it goes wrong
     with pytest.raises(connection.connection_errors, match="closed"):
         message.ack()
-    with Connection(url) as other:
-        other.default_channel.client.flushdb()
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
