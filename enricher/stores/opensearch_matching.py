@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from enricher.alerts.alert import MOST_EVENT_IDS, Content, OriginShown, SessionShown
+from enricher.alerts.alert import MOST_EVENT_IDS
 from enricher.alerts.clauses import all_of, any_of, asked_for, enriched_since
-from enricher.alerts.ports import Bucket, Changed, Fault, FirstEvent, News
+from enricher.alerts.ports import Changed, Fault, News
 from enricher.cloudtrail import codec
-from enricher.cloudtrail.times import format_time
 from enricher.errors import UnavailableError
 from enricher.stores.opensearch import EVENTS
 from enricher.stores.opensearch_client import (
@@ -21,16 +19,26 @@ from enricher.stores.opensearch_client import (
     translated,
     walk,
 )
+from enricher.stores.opensearch_matched import (
+    TERMS,
+    WINDOW,
+    bucket_of,
+    contents_of,
+    event_id_of,
+    instant_of,
+    is_one_unnamed,
+)
 from enricher.stores.patience import OVERLOADED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from opensearchpy import OpenSearch
 
+    from enricher.alerts.alert import Content
     from enricher.alerts.clauses import Query
-    from enricher.alerts.ports import Grouping, Parts
+    from enricher.alerts.ports import Bucket, Grouping, Parts
 
     _Fields = Callable[..., dict[str, Any]]  # how to ask for fields of hits, by their names
 
@@ -51,15 +59,6 @@ _NEWEST = [{"eventTime": "desc"}, {"eventID": "desc"}]
 # What a few events say is read from them; else a node first numbers all values that there are,
 # anew after every refresh.
 _OF_FEW = {"execution_hint": "map"}
-_WINDOW = "window"
-_TERMS = {
-    "accounts": "recipientAccountId",
-    "regions": "awsRegion",
-    "actions": "eventName",
-    "targets": "enriched.target.arns",
-    "sources": "sourceIPAddress",
-    "origins": "enriched.origin.id",
-}
 
 
 class OpenSearchMatching:
@@ -86,7 +85,7 @@ class OpenSearchMatching:
                     continue
                 page = answer.get("aggregations", {}).get("groups", {})
                 buckets = page.get("buckets", [])
-                found[number] += [_bucket(one, questions[number]) for one in buckets]
+                found[number] += [bucket_of(one, questions[number]) for one in buckets]
                 if len(buckets) == _page_size(questions[number]):
                     after[number] = page["after_key"]
         return [faults.get(number, buckets) for number, buckets in enumerate(found)]
@@ -129,7 +128,7 @@ class OpenSearchMatching:
         """Say what is to be said of the events of each part."""
         answers = self._ask_for_events([partial(_summary, one) for one in questions])
         return [
-            answer if isinstance(answer, Fault) else _contents(answer, len(one.parts))
+            answer if isinstance(answer, Fault) else contents_of(answer, len(one.parts))
             for one, answer in zip(questions, answers, strict=True)
         ]
 
@@ -180,14 +179,14 @@ class OpenSearchMatching:
         query = all_of(new, {"range": {"enriched.revision": {"gt": 1}}})
         wanted = ("eventID", "eventTime")
         for hits in walk(self._client, self._index, query, _IN_ORDER, size=_PAGE, _source=wanted):
-            yield [Changed(_event_id(hit), _millis(hit["sort"][0])) for hit in hits]
+            yield [Changed(event_id_of(hit), instant_of(hit["sort"][0])) for hit in hits]
 
     def _ask_for_events(
         self, questions: Sequence[Callable[[_Fields], dict[str, Any]]]
     ) -> list[Mapping[str, Any] | Fault]:
         """Ask for events by their event ids, and where one has none, once more by its document."""
         answers = self._ask([ask(_without_document) for ask in questions])
-        unnamed = [number for number, answer in enumerate(answers) if _is_one_unnamed(answer)]
+        unnamed = [number for number, answer in enumerate(answers) if is_one_unnamed(answer)]
         named = self._ask([questions[number](_with_document) for number in unnamed])
         for number, answer in zip(unnamed, named, strict=True):
             answers[number] = answer
@@ -272,7 +271,7 @@ def _grouping(
 ) -> dict[str, Any]:
     sources: list[dict[str, Any]] = []
     if question.window is not None:
-        sources.append({_WINDOW: {"date_histogram": _aligned(question.window)}})
+        sources.append({WINDOW: {"date_histogram": _aligned(question.window)}})
     for number, name in enumerate(question.by):
         sources.append({str(number): {"terms": {"field": name, "missing_bucket": True}}})
     composite: dict[str, Any] = {"size": _page_size(question), "sources": sources}
@@ -332,100 +331,9 @@ def _summary(question: Parts, fields: _Fields) -> dict[str, Any]:
                     "newest": {"top_hits": newest},
                     **{
                         name: {"terms": {"field": field, "size": _VALUES, **_OF_FEW}}
-                        for name, field in _TERMS.items()
+                        for name, field in TERMS.items()
                     },
                 },
             }
         },
     }
-
-
-# --- answers --------------------------------------------------------------------------------------
-
-
-def _is_one_unnamed(answer: Mapping[str, Any] | Fault) -> bool:
-    """Say whether events were told of by fields alone, and one has no event id (rulings 20)."""
-    if isinstance(answer, Fault):
-        return False
-    found = answer.get("aggregations", {})
-    buckets = [
-        *found.get("parts", {}).get("buckets", ()),
-        *found.get("groups", {}).get("buckets", ()),
-    ]
-    return any(
-        "_id" not in hit and not _values(hit, "eventID")
-        for bucket in buckets
-        for name in ("first", "newest")
-        for hit in bucket.get(name, {}).get("hits", {}).get("hits", ())
-    )
-
-
-def _bucket(bucket: Mapping[str, Any], question: Grouping) -> Bucket:
-    key = bucket["key"]
-    first = bucket["first"]["hits"]["hits"][0] if question.shown else None
-    dated = question.dated and not question.shown
-    return Bucket(
-        values=tuple(_spelled(key[str(number)]) for number in range(len(question.by))),
-        start=_millis(key[_WINDOW]) if question.window is not None else None,
-        count=bucket["doc_count"],
-        first=None if first is None else _first_event(first, question.shown),
-        first_at=_millis(bucket["first_at"]["value"]) if dated else None,
-    )
-
-
-def _first_event(hit: Mapping[str, Any], shown: Sequence[str]) -> FirstEvent:
-    fields = hit.get("fields", {})
-    return FirstEvent(
-        id=_event_id(hit),
-        at=_millis(hit["sort"][0]),
-        values=tuple(_spelled(fields[name][0]) if fields.get(name) else None for name in shown),
-    )
-
-
-def _spelled(value: object) -> str | None:
-    """Spell a value as a term query takes it."""
-    if value is None:
-        return None
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _contents(answer: Mapping[str, Any], parts: int) -> list[Content | None]:
-    if "aggregations" not in answer:  # there is no index yet
-        return [None] * parts
-    return [_content(one) for one in answer["aggregations"]["parts"]["buckets"]]
-
-
-def _content(part: Mapping[str, Any]) -> Content | None:
-    if not part["doc_count"]:
-        return None
-    enriched = part["first"]["hits"]["hits"][0]["_source"].get("enriched", {})
-    origin = enriched.get("origin") or {}
-    values: dict[str, Any] = {name: tuple(sorted(_keys(part[name]))) for name in _TERMS}
-    return Content(
-        first_at=format_time(_millis(part["first_at"]["value"])),
-        last_at=format_time(_millis(part["last_at"]["value"])),
-        count=part["doc_count"],
-        event_ids=tuple(_event_id(hit) for hit in part["newest"]["hits"]["hits"]),
-        origin=OriginShown(**{name: origin.get(name) for name in OriginShown.__struct_fields__}),
-        session=SessionShown(root_id=(enriched.get("session") or {}).get("root_id")),
-        **values,
-    )
-
-
-def _keys(terms: Mapping[str, Any]) -> list[str]:
-    return [bucket["key"] for bucket in terms["buckets"]]
-
-
-def _event_id(hit: Mapping[str, Any]) -> str:
-    """Give an event's id; that of its document where the record has none (rulings 20)."""
-    found = hit.get("_source", {}).get("eventID") or next(iter(_values(hit, "eventID")), None)
-    return found if isinstance(found, str) else str(hit["_id"])
-
-
-def _values(hit: Mapping[str, Any], name: str) -> Sequence[object]:
-    found: Sequence[object] = hit.get("fields", {}).get(name, ())
-    return found
-
-
-def _millis(value: float) -> datetime:
-    return datetime.fromtimestamp(value / 1000, tz=UTC)
