@@ -1,4 +1,4 @@
-"""What the events say of alerts: which they hold, and when enough of them happened."""
+"""What the events say of alerts: how many, since when, by whom, and where."""
 
 from __future__ import annotations
 

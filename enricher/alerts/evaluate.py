@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from enricher.alerts.rules import Rule
 
 LEASE = timedelta(minutes=2)
-_RENEWED = LEASE / 8  # this long after it was taken or renewed last; each time is a write
+_RENEW_AFTER = LEASE / 8  # since it was taken or renewed last; each time is a write
 _RULES_AT_ONCE = 500
 _NOTHING: Query = {"match_none": {}}
 
@@ -117,7 +117,7 @@ class _Run:
     def hold(self) -> None:
         """Stay the only one."""
         now = self.services.now()
-        if now - self.held_at >= _RENEWED:
+        if now - self.held_at >= _RENEW_AFTER:
             self.progress = self.services.progress.keep(self.progress, now, LEASE)
             self.held_at = now
 

@@ -50,7 +50,6 @@ _MARKING = {"conflicts": "proceed", "ignore_unavailable": "true", "allow_no_indi
 _IN_ORDER = ({"eventTime": "asc"}, AS_STORED)
 _VALUES_PER_QUERY = 10_000
 _CLAUSES_PER_QUERY = 500  # a cluster takes 1,024, and counts a span of time twice
-_PROOFS_PER_QUERY = 10_000
 
 
 class OpenSearchEventIndex(OpenSearchLedger):
@@ -169,8 +168,8 @@ class OpenSearchEventIndex(OpenSearchLedger):
     def mark_integrity(self, locations: Sequence[str], integrity: str) -> int:
         """Set ``enriched.integrity`` of the events that these log files delivered."""
         marked = 0
-        for start in range(0, len(locations), _PROOFS_PER_QUERY):
-            some = list(locations[start : start + _PROOFS_PER_QUERY])
+        for start in range(0, len(locations), _VALUES_PER_QUERY):
+            some = list(locations[start : start + _VALUES_PER_QUERY])
             for attempt in range(TRIES):
                 pause_before(attempt, self.on_repetition)
                 self._refresh()
@@ -237,7 +236,7 @@ class OpenSearchEventIndex(OpenSearchLedger):
         """Count the events that these log files delivered, by origin status, rule and state."""
         counts: dict[str, dict[str, int]] = {"status": {}, "rule": {}, "state": {}, "kind": {}}
         source = iter(locations)
-        while part := list(islice(source, _PROOFS_PER_QUERY)):
+        while part := list(islice(source, _VALUES_PER_QUERY)):
             body = {
                 "size": 0,
                 "query": {"terms": {"enriched.file": part}},
@@ -315,7 +314,8 @@ def _questions(keys: Sequence[str], event_ids: Sequence[str]) -> Iterator[dict[s
 
     To read an event is most of what it costs to look at it again; and most are told by several
     keys. What one field tells goes first, in one clause for all values; then come the keys that
-    need clauses of their own, without what was found already.
+    need clauses of their own, without what was found already. An event that is rewritten in
+    between, so that it would have been found, is looked at again by whoever rewrote it (design §5).
     """
     length = max(len(keys), len(event_ids))
     for start in range(0, length, _VALUES_PER_QUERY):
