@@ -22,7 +22,7 @@ from benchmarks.latency import measure_latency
 from benchmarks.report import Findings, write_report
 from benchmarks.trails import trail
 from enricher.benchmark.floors import Floors, Loading
-from enricher.benchmark.material import Material, prepare, read_material, repeated
+from enricher.benchmark.material import prepare, read_material, repeated
 from enricher.benchmark.stages import measure_stages
 from tools.trailgen.plan import load_plan
 
@@ -30,10 +30,14 @@ if TYPE_CHECKING:
     import psutil
 
     from benchmarks.house import House
+    from enricher.benchmark.material import Material
 
 HERE = Path(__file__).parent
 MEASURES = "abcdef"
-_JUDGED_EVENTS = 60_000  # rules are judged every ten seconds, and that several times
+_JUDGED_EVENTS = 80_000  # rules are judged every ten seconds, and that several times
+_TRIED_EVENTS = 8_000  # with each way to send them
+_STAGED_EVENTS = 30_000
+_GROWN_EVENTS = 30_000  # of each row of each table
 DELIVERIES = {"(b) ordered": ORDERED, "(b) shuffled": SHUFFLED}
 
 
@@ -73,7 +77,8 @@ def main() -> None:
             findings.latency = measure_latency(own, material, rate / 2, asked.workers)
             write_report(findings, asked.out)
         if "f" in chosen:
-            findings.growth = measure_growth(own, asked.events, large=asked.large)
+            events = min(asked.events, _GROWN_EVENTS)
+            findings.growth = measure_growth(own, events, large=asked.large)
     write_report(findings, asked.out)
 
 
@@ -89,22 +94,22 @@ def _measure(  # noqa: PLR0913, PLR0917 - what, where, how often, by whom
     services = own.services
     meter = own.meter(ours=time.process_time)
     floors = Floors(services.opensearch, services.enrichers, meter, Loading(), findings.series, {})
-    if "a" in chosen:
-        few = Material(material.files[: len(material.files) // 4 + 1])
-        trial = prepare(few.fresh("try"), services.enrichers, findings.at)
+    # The same each time: a floor's index is made anew, and removed.
+    prepared = prepare(material, services.enrichers, findings.at) if "a" in chosen else None
+    if prepared is not None:
+        trial = prepare(material.first(_TRIED_EVENTS), services.enrichers, findings.at)
         floors.warm_up(trial)
         floors.find_best(trial)
     with own.worker(workers) as worker:
         if "b" in chosen:  # once without counting: workers, node and caches become warm
             deliver(own, worker, material.fresh("warm"), ORDERED, seed=0)
         for number in range(repeat):
-            if "a" in chosen:
-                prepared = prepare(material.fresh(f"a{number}"), services.enrichers, findings.at)
+            if prepared is not None:
                 floors.measure(prepared, weigh=number == 0)
             if "b" in chosen:
                 _deliver_both(own, worker, material, number, findings)
             if "d" in chosen:
-                fresh = material.fresh(f"d{number}")
+                fresh = material.first(_STAGED_EVENTS).fresh(f"d{number}")
                 for stage, sample in measure_stages(
                     fresh, services.enrichers, findings.at, services.store
                 ).items():
@@ -132,7 +137,7 @@ def _memory(worker: psutil.Process) -> list[int]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", default=",".join(MEASURES), help="letters of the measures")
-    parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--accounts", type=int, default=20)
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2, help="processes of the worker")

@@ -23,7 +23,6 @@ from benchmarks.latency import pace
 from enricher.alerts.alert import ALERTS_PREFIX
 from enricher.alerts.catalogue import check, install
 from enricher.alerts.evaluate import evaluate
-from enricher.benchmark.material import Material
 from enricher.cloudtrail.times import parse_time
 from enricher.stores.opensearch import EVENTS
 from enricher.stores.rule_files import read_rule_files, shipped_rules
@@ -34,13 +33,16 @@ if TYPE_CHECKING:
     import psutil
 
     from benchmarks.house import House
+    from enricher.alerts.rules import Rule
     from enricher.benchmark.figures import Series
+    from enricher.benchmark.material import Material
 
 RULES = 500
 WITHOUT, WITH = "(c) without rules", "(c) with rules"
 _SERVICES = ("ec2", "s3", "kms", "lambda", "rds", "ecs", "sns", "sqs", "ssm", "glue", "logs")
 _CHANGING = ("Create", "Delete", "Put", "Update", "Modify", "Attach")
-_ROUNDS, _PARTS = 2, 10  # of warming up
+_ROUNDS = 3  # of warming up
+_BEFORE = 20_000  # events that come first and are not counted
 _ROUTINE = ("Tag", "Object", "FunctionCode", "LogEvents", "LogStream")
 _MOST_ALERTS = 10_000
 _MOST_EVENTS = 1_000  # of one query
@@ -53,57 +55,57 @@ def measure_rules(
 ) -> dict[str, float]:
     """Deliver with rules and without, in turn; then see how long alerts take at half that rate.
 
+    Before each measurement, some of the trail is delivered that is not counted: the rules have run
+    and know who does what, as they do wherever they were not installed a minute ago.
+
     Returns:
         How many rules were judged by and alerts raised, and seconds from an event being final to
         its alert: p50, p95, the longest.
     """
-    with house.worker(workers) as worker:
-        _warm_up(house, worker, material)
-        with house.beat():
-            for number in range(repeat):
-                for name in (WITHOUT, WITH) if number % 2 else (WITH, WITHOUT):
-                    _deliver(house, worker, material.fresh(f"{name}{number}"), name, series)
-            rate = series.rate(WITH).median / 2
-            return _measure_delay(house, material.fresh("alerts"), rate)
+    with house.worker(workers) as worker, house.beat():
+        for number in range(_ROUNDS):  # the node's compiler, and each process makes the rules once
+            fresh = material.fresh(f"warm{number}")
+            _begin(house, worker, fresh, rules=True)
+            deliver(house, worker, fresh.rest(_BEFORE), ORDERED, seed=0)
+        for number in range(repeat):
+            for name in (WITHOUT, WITH) if number % 2 else (WITH, WITHOUT):
+                fresh = material.fresh(f"{name}{number}")
+                _begin(house, worker, fresh, rules=name == WITH)
+                measured = deliver(house, worker, fresh.rest(_BEFORE), ORDERED, seed=0)
+                series.add(name, measured.sample)
+        rate = series.rate(WITH).median / 2
+        return _measure_delay(house, worker, material.fresh("alerts"), rate)
 
 
-def _warm_up(house: House, worker: psutil.Process, material: Material) -> None:
-    """Let the node run the rules' questions until its compiler has done with them.
-
-    A node is asked them every few seconds for as long as it runs; the first dozen times take three
-    times as much.
-    """
-    files = material.files
-    size = -(-len(files) // _PARTS)
-    for number in range(_ROUNDS):
-        house.empty()
-        install_rules(house)
-        for start in range(0, len(files), size):
-            part = Material(files[start : start + size]).fresh(f"warm{number}")
-            deliver(house, worker, part, ORDERED, seed=0)
-            evaluate(house.services.evaluating)
-
-
-def _deliver(
-    house: House, worker: psutil.Process, material: Material, name: str, series: Series
-) -> None:
+def _begin(house: House, worker: psutil.Process, material: Material, *, rules: bool) -> None:
+    """Deliver what came before, and let the rules judge it."""
     house.empty()
-    if name == WITH:
+    if rules:
         install_rules(house)
-    series.add(name, deliver(house, worker, material, ORDERED, seed=0).sample)
+    deliver(house, worker, material.first(_BEFORE), ORDERED, seed=0)
+    if rules:
+        evaluating = house.services.evaluating
+        until(lambda: evaluate(evaluating).ran, "rules are being judged by another for too long")
 
 
-def install_rules(house: House) -> int:
-    """Install as many rules as are measured with; give how many of them are the package's own."""
+def install_rules(house: House) -> None:
+    """Install as many rules as are measured with."""
     services = house.services
-    own = check(read_rule_files(shipped_rules()), services.event_fields)
-    wanted = RULES - len(own.rules)
+    own = _own_rules(house)
+    wanted = RULES - len(own)
     more = check(dict(islice(_plain_rules(), wanted)), services.event_fields)
-    if own.refusals or more.refusals or len(more.rules) != wanted:
-        raise RuntimeError(f"rules are refused: {own.refusals + more.refusals}")
-    install([*own.rules, *more.rules], services.rules, datetime.now(tz=UTC))
+    if more.refusals or len(more.rules) != wanted:
+        raise RuntimeError(f"rules are refused: {more.refusals}")
+    install([*own, *more.rules], services.rules, datetime.now(tz=UTC))
     services.opensearch.indices.refresh(index="cloudtrail-rules", params=_OF_NONE)
-    return len(own.rules)
+
+
+def _own_rules(house: House) -> list[tuple[Rule, str, str]]:
+    """Give the rules that come with the package, each with its text and the name of its file."""
+    own = check(read_rule_files(shipped_rules()), house.services.event_fields)
+    if own.refusals:
+        raise RuntimeError(f"rules are refused: {own.refusals}")
+    return own.rules
 
 
 def _plain_rules() -> Iterator[tuple[str, str]]:
@@ -132,10 +134,15 @@ level: low
 # --- from an event to its alert -------------------------------------------------------------------
 
 
-def _measure_delay(house: House, material: Material, rate: float) -> dict[str, float]:
-    house.empty()
-    own = install_rules(house)
-    seen: dict[str, _SeenAlert] = {}
+def _measure_delay(
+    house: House, worker: psutil.Process, material: Material, rate: float
+) -> dict[str, float]:
+    _begin(house, worker, material, rules=True)
+    own = len(_own_rules(house))
+    before: dict[str, _SeenAlert] = {}
+    _look(house, before)
+    seen = {**before}
+    material = material.rest(_BEFORE)
     with TemporaryDirectory(prefix="enricher-bench-") as directory:
         paths = stats(material.write(Path(directory)))
         files = zip((one.location for one in paths), material.files, strict=True)
@@ -146,6 +153,7 @@ def _measure_delay(house: House, material: Material, rate: float) -> dict[str, f
         end = time.monotonic() + 30  # two runs more, and one that was late
         while time.monotonic() < end:
             _look(house, seen)
+    seen = {alert_id: one for alert_id, one in seen.items() if alert_id not in before}
     final = _final(house, sorted({*chain.from_iterable(one.event_ids for one in seen.values())}))
     counted = _counted(house)
     took = sorted(
@@ -176,8 +184,7 @@ class _SeenAlert(NamedTuple):
 
 def _counted(house: House) -> frozenset[str]:
     """Give the rules that count events up to a threshold."""
-    own = check(read_rule_files(shipped_rules()), house.services.event_fields)
-    return frozenset(rule.id for rule, *_ in own.rules if rule.threshold is not None)
+    return frozenset(rule.id for rule, *_ in _own_rules(house) if rule.threshold is not None)
 
 
 def _look(house: House, seen: dict[str, _SeenAlert]) -> None:

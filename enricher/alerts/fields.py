@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from enricher.enrichers.fields import IN_LOWER_CASE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -19,9 +21,11 @@ class Fields:
 
     Attributes:
         types: Type by name; of an alias, that of the field behind it.
+        words: Those that hold words in lower case, and other text behind a colon only.
     """
 
     types: Mapping[str, str]
+    words: frozenset[str] = frozenset()
 
     def type_of(self, name: str) -> str | None:
         """Give a field's type; None where nothing of that name is indexed.
@@ -43,21 +47,25 @@ def fields_of(mappings: Iterable[Mapping[str, Any]]) -> Fields:
     """Read the fields of mappings, each ``{"properties": …}``, that make up one index."""
     found: dict[str, str] = {}
     aliases: dict[str, str] = {}
+    words: set[str] = set()
     for mapping in mappings:
-        for name, kind, path in _leaves(mapping.get("properties", {}), ""):
-            if path is None:
-                found[name] = kind
-            else:
-                aliases[name] = path
-    return Fields({**found, **{name: found[path] for name, path in aliases.items()}})
+        for name, leaf in _leaves(mapping.get("properties", {}), ""):
+            if "path" in leaf:
+                aliases[name] = leaf["path"]
+                continue
+            found[name] = leaf["type"]
+            if leaf.get("meta") == IN_LOWER_CASE:
+                words.add(name)
+    types = {**found, **{name: found[path] for name, path in aliases.items()}}
+    return Fields(types, frozenset(words))
 
 
-def _leaves(properties: Mapping[str, Any], above: str) -> Iterator[tuple[str, str, str | None]]:
+def _leaves(properties: Mapping[str, Any], above: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for name, mapping in properties.items():
         whole = f"{above}{name}"
         if "properties" in mapping:
             yield from _leaves(mapping["properties"], f"{whole}.")
         elif mapping.get("enabled") is not False and mapping.get("index") is not False:
-            yield whole, mapping["type"], mapping.get("path")
+            yield whole, mapping
             for sub, inner in mapping.get("fields", {}).items():
-                yield f"{whole}.{sub}", inner["type"], None
+                yield f"{whole}.{sub}", inner

@@ -71,8 +71,8 @@ def learn(
 ) -> dict[str, Learned | Fault]:
     """Take what is new into the baseline, and say which alerts that touches.
 
-    A rule that has seen nothing yet is taught from all events there are; of those, only what is
-    new raises alerts.
+    A rule that has seen nothing yet is taught from all events there are, as soon as one of them is
+    new; of those, only what is new raises alerts.
 
     Args:
         rules: The rules, each with the query of what is new to it.
@@ -85,8 +85,12 @@ def learn(
     """
     scopes = {rule.id: scope_of(rule) for rule, _ in rules}
     known = baseline.beginnings(list(scopes.values()))
-    untaught = [rule for rule, _ in rules if scopes[rule.id] not in known]
     new = _news(rules, scopes, known, matching, baseline)
+    untaught = [
+        rule
+        for (rule, _), fresh in zip(rules, new, strict=True)
+        if fresh and scopes[rule.id] not in known
+    ]
     all_there_is = matching.groups([_question(rule, None) for rule in untaught])
     taught = {rule.id: answer for rule, answer in zip(untaught, all_there_is, strict=True)}
     found: dict[str, Learned | Fault] = {}
@@ -125,30 +129,25 @@ def _news(
     Nearly all were seen before, which their times tell; the event itself is asked for only where
     it may be the first of all. A rule that has seen nothing yet is shown everything.
     """
-    dated = [(rule, new) for rule, new in rules if scopes[rule.id] in begun]
-    answers = matching.groups([_question(rule, new, dated=True) for rule, new in dated])
-    times = {rule.id: answer for (rule, _), answer in zip(dated, answers, strict=True)}
+    answers = matching.groups([_question(rule, new, dated=True) for rule, new in rules])
     ids = [
-        _id_of(scopes[rule_id], bucket.values)
-        for rule_id, answer in times.items()
-        if not isinstance(answer, Fault)
+        _id_of(scopes[rule.id], bucket.values)
+        for (rule, _), answer in zip(rules, answers, strict=True)
+        if not isinstance(answer, Fault) and scopes[rule.id] in begun
         for bucket in answer
     ]
     known = _known(ids, baseline)
     questions: dict[str, Grouping] = {}
-    for rule, new in rules:
-        answer = times.get(rule.id)
-        if answer is None:
-            questions[rule.id] = _question(rule, new)
-        elif not isinstance(answer, Fault):
+    for (rule, new), answer in zip(rules, answers, strict=True):
+        if not isinstance(answer, Fault):
             scope = scopes[rule.id]
             first = [one.values for one in answer if _may_be_first(one, scope, known)]
             if first:
                 questions[rule.id] = _closer(rule, new, first)
     shown = dict(zip(questions, matching.groups([*questions.values()]), strict=True))
     return [
-        answer if isinstance(answer := times.get(rule.id), Fault) else shown.get(rule.id, [])
-        for rule, _ in rules
+        answer if isinstance(answer, Fault) else shown.get(rule.id, [])
+        for (rule, _), answer in zip(rules, answers, strict=True)
     ]
 
 

@@ -12,6 +12,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from enricher.cloudtrail import codec
@@ -62,6 +63,17 @@ class Material:
     def fresh(self, salt: str) -> Material:
         """Give the same files under other ids; the same salt gives the same ids."""
         return Material(tuple(LogFile(_fresh(f.content, salt), f.records) for f in self.files))
+
+    def first(self, records: int) -> Material:
+        """Give the first files, with so many records or a file more; all, if they have fewer."""
+        before = accumulate((file.records for file in self.files), initial=0)
+        return Material(
+            tuple(one for one, count in zip(self.files, before, strict=False) if count < records)
+        )
+
+    def rest(self, records: int) -> Material:
+        """Give the files that ``first`` leaves."""
+        return Material(self.files[len(self.first(records).files) :])
 
     def records(self) -> Iterator[JsonObject]:
         """Parse every record, in order."""

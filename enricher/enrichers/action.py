@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from enricher.cloudtrail.caller import flag
 from enricher.enrichers.catalogue import catalogue
 from enricher.enrichers.conditions import task_policy
-from enricher.enrichers.fields import BOOLEAN, Field, keyword
+from enricher.enrichers.fields import BOOLEAN, Field, word
 from enricher.enrichers.interface import Contribution
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _SURE, _POSSIBLE = "anti-forensics", "anti-forensics-possible"
 FIELDS = (
     Field(
         "action.class",
-        keyword(16),
+        word(16),
         "`read`, `change`, `credential` (hands out credentials), `auth` (signs in), `crypto`, "
         "`data_use` (has a model, function or query work on data)",
         "change",
@@ -44,7 +44,7 @@ FIELDS = (
     ),
     Field(
         "action.tags",
-        keyword(96),
+        word(96),
         "`anti-forensics` (`-possible`: if what it touches holds logs), `persistence`, "
         "`privilege-escalation`, `privileged-task` (with the task policy behind a colon), "
         "`data-access`, `secrets`, `decrypted`, `credentials`, `discovery`, `sharing`, "

@@ -27,6 +27,19 @@ def keyword(longest: int) -> Mapped:
     return {"type": "keyword", "ignore_above": longest}
 
 
+IN_LOWER_CASE: Mapped = {"spelling": "lower"}
+"""What the mapping of a field of words says (``meta`` in OpenSearch)."""
+
+
+def word(longest: int) -> Mapped:
+    """Map words of a vocabulary of our own, all in lower case; behind a colon stands what is not.
+
+    Who asks for one without regard to case can ask for it as it is, which costs a node a third
+    less.
+    """
+    return {**keyword(longest), "meta": {**IN_LOWER_CASE}}
+
+
 BOOLEAN: Mapped = {"type": "boolean"}
 DATE: Mapped = {"type": "date"}
 DOUBLE: Mapped = {"type": "double"}
@@ -100,6 +113,11 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
+def is_word(value: object) -> bool:
+    """Whether a value is a word in lower case, up to a colon."""
+    return isinstance(value, str) and (word := value.partition(":")[0]) == word.lower()
+
+
 def _whole(bits: int) -> Callable[[object], bool]:
     bound = 1 << (bits - 1)
     return lambda value: (
@@ -151,7 +169,8 @@ def is_checkable(field: Field) -> bool:
         return not extra and field.mapping.get("type") in _FITS
     longest = field.mapping.get("ignore_above")
     return (
-        extra == {"ignore_above"}
+        extra - {"meta"} == {"ignore_above"}
+        and field.mapping.get("meta", IN_LOWER_CASE) == IN_LOWER_CASE
         and _whole(32)(longest)
         and 0 < int(longest or 0) <= _LONGEST_TERM_CHARS
     )
@@ -162,7 +181,10 @@ class Declared:
 
     def __init__(self, fields: Iterable[Field]) -> None:
         """Take checkable fields."""
-        self._fits = {field.name: _FITS[field.mapping["type"]] for field in fields}
+        self._fits = {
+            field.name: is_word if "meta" in field.mapping else _FITS[field.mapping["type"]]
+            for field in fields
+        }
         self._parents = {
             name[:place] for name in self._fits for place, char in enumerate(name) if char == "."
         }

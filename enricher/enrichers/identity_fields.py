@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from enricher.enrichers.fields import BOOLEAN, DATE, SHORT, STORED, Field, keyword
+from enricher.enrichers.fields import BOOLEAN, DATE, SHORT, STORED, Field, keyword, word
 
 FIELDS: tuple[Field, ...] = (
     Field(
         "state",
-        keyword(16),
+        word(16),
         "`final`; `pending`: evidence may still come; `unresolved`: waited in vain",
         "final",
     ),
@@ -19,14 +19,14 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field(
         "origin.status",
-        keyword(32),
+        word(32),
         "`resolved`; `ambiguous`: several candidates; `conflict`: evidence contradicts itself; "
         "`external`: continues in an account whose trail is not here; `unknown`",
         "resolved",
     ),
     Field(
         "origin.kind",
-        keyword(32),
+        word(32),
         "e.g. `iam_user`, `root`, `saml_subject`, `oidc_subject`, `idc_user`, "
         "`ec2_instance`, `lambda_function`, `workload`, `aws_service`, "
         "`external_role_session`, `unknown_issuer`",
@@ -54,7 +54,7 @@ FIELDS: tuple[Field, ...] = (
         "arn:aws:iam::111122223333:saml-provider/corp",
     ),
     Field("origin.rule", keyword(8), "the rule of the weakest hop", "L1"),
-    Field("origin.confidence", keyword(16), "how sure that is", "exact"),
+    Field("origin.confidence", word(16), "how sure that is", "exact"),
     Field(
         "origin.reason",
         keyword(64),
@@ -118,7 +118,7 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field("chain.at", DATE, "when", "2026-03-02T08:00:00Z"),
     Field("chain.rule", keyword(8), "the rule that joins this hop", "L1"),
-    Field("chain.confidence", keyword(16), "how sure that is", "exact"),
+    Field("chain.confidence", word(16), "how sure that is", "exact"),
     Field("chain_depth", SHORT, "how many hops", 1),
     Field(
         "chain_text",
@@ -156,7 +156,7 @@ FIELDS: tuple[Field, ...] = (
         "the session that began this one",
         "2f7eac3d40516273849506172839cade",
     ),
-    Field("session.kind", keyword(16), "what kind of session", "role"),
+    Field("session.kind", word(16), "what kind of session", "role"),
     Field(
         "session.name",
         keyword(1024),
@@ -203,14 +203,14 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field(
         "access.mode",
-        keyword(16),
+        word(16),
         "this call: `console`, `programmatic`, `service`, `unknown`",
         "programmatic",
     ),
-    Field("access.subtype", keyword(32), "what kind of it", "cli"),
-    Field("access.session_mode", keyword(16), "how the session began", "console"),
+    Field("access.subtype", word(32), "what kind of it", "cli"),
+    Field("access.session_mode", word(16), "how the session began", "console"),
     Field("access.console", BOOLEAN, "whether that is the console", False),
-    Field("access.confidence", keyword(16), "how sure that is", "strong"),
+    Field("access.confidence", word(16), "how sure that is", "strong"),
     Field("access.evidence", keyword(8), "codes of what says so", ["P7"]),
     Field(
         "access.tool",

@@ -13,7 +13,7 @@ from enricher.enrichers.denials import (
     read_denial,
     verdict,
 )
-from enricher.enrichers.fields import BOOLEAN, Field, keyword
+from enricher.enrichers.fields import BOOLEAN, Field, keyword, word
 from enricher.enrichers.interface import Contribution
 from enricher.identity.model import present
 
@@ -29,13 +29,13 @@ DRY_RUN = "dry_run"
 FIELDS = (
     Field(
         "outcome.status",
-        keyword(16),
+        word(16),
         "`success`, `denied` (a policy refused it) or `failed` (any other error)",
         "denied",
     ),
     Field(
         "outcome.failure",
-        keyword(32),
+        word(32),
         "why it failed: `authentication`, `account` (its state), `throttling`, `validation`, "
         "`not-found`, `other`",
         "authentication",
@@ -49,7 +49,7 @@ FIELDS = (
     ),
     Field(
         "outcome.denied_by",
-        keyword(16),
+        word(16),
         "kind of the policy that refused: `identity`, `resource`, `boundary`, `session`, `scp`, "
         "`rcp`, `vpce`, `trust`; `ambiguous`: the message lists several reasons",
         "scp",

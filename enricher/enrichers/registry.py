@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from enricher.enrichers.action import ActionEnricher
-from enricher.enrichers.fields import DATE, INTEGER, STORED, Field, is_checkable, keyword
+from enricher.enrichers.fields import DATE, INTEGER, STORED, Field, is_checkable, keyword, word
 from enricher.enrichers.geo import GeoEnricher, nowhere
 from enricher.enrichers.identity import IdentityEnricher
 from enricher.enrichers.interface import Contribution
@@ -42,7 +42,7 @@ ENVELOPE: tuple[Field, ...] = (
     ),
     Field(
         "integrity",
-        keyword(32),
+        word(32),
         "`valid`: its log file is as CloudTrail signed it; `changed`: it is not; absent while no "
         "digest file said anything",
         "valid",

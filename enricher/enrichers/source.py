@@ -17,7 +17,7 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from enricher.enrichers.fields import BOOLEAN, IP, Field, keyword
+from enricher.enrichers.fields import BOOLEAN, IP, Field, keyword, word
 from enricher.enrichers.interface import Contribution
 from enricher.identity import keys
 from enricher.identity.model import present
@@ -54,7 +54,7 @@ FIELDS = (
     Field("source.ip", IP, "the address, where there is one", "203.0.113.20"),
     Field(
         "source.kind",
-        keyword(16),
+        word(16),
         "`public`, `private`, `aws-service`, `aws-internal` (AWS hides the host)",
         "public",
     ),

@@ -94,9 +94,14 @@ class OpenSearchMatching:
         """Leave out the questions about what is new that nothing new matches: most of them.
 
         Most ask for calls by their names, and nobody made such a call. Of the others one search
-        tells, at a tenth of what it takes to ask each.
+        tells, at a tenth of what it takes to ask each. Who asks to be shown events was told before
+        that there are some.
         """
-        new = {number: one.new for number, one in enumerate(questions) if one.new is not None}
+        new = {
+            number: one.new
+            for number, one in enumerate(questions)
+            if one.new is not None and not one.shown
+        }
         if not new:
             return [*range(len(questions))]
         calls = self._calls(list(new.values()))
@@ -239,18 +244,23 @@ def _naming(new: Sequence[Query]) -> dict[str, Any]:
 
 def _counting(questions: Sequence[Grouping]) -> dict[str, Any]:
     """Ask how many events each question is about, all of them about what is new."""
-    each = {"filters": {"filters": [_of(one) for one in questions]}}
-    new = [one.new for one in questions if one.new is not None]
-    return {**_of_any(new), "aggs": {"questions": each}}
+    new = _distinct([one.new for one in questions if one.new is not None])
+    # What is the same for all of them is asked once.
+    filters = [one.query if len(new) == 1 else _of(one) for one in questions]
+    return {**_of_any(new), "aggs": {"questions": {"filters": {"filters": filters}}}}
 
 
 def _of_any(queries: Sequence[Query]) -> dict[str, Any]:
     """Ask about the events that any of these matches, most of which are the same."""
+    return {"size": 0, "track_total_hits": False, "query": any_of(_distinct(queries))}
+
+
+def _distinct(queries: Sequence[Query]) -> list[Query]:
     distinct: list[Query] = []
     for one in queries:
         if one not in distinct:
             distinct.append(one)
-    return {"size": 0, "track_total_hits": False, "query": any_of(distinct)}
+    return distinct
 
 
 def _asks_for_others(question: Grouping, calls: frozenset[str] | None) -> bool:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from enricher.cli.main import cli
 from enricher.cloudtrail import codec
-from enricher.enrichers.fields import STORED, Declared
+from enricher.enrichers.fields import STORED, Declared, is_word
 from enricher.enrichers.geo import Place
 from enricher.enrichers.registry import ENVELOPE, built_in, check_ownership, enrich
 from enricher.stores.templates import EVENTS_TEMPLATE, component_name, load_mappings
@@ -58,6 +58,18 @@ def _written(value: object, path: str, mapped: dict[str, Any]) -> Iterator[str]:
             yield from _written(child, f"{path}.{name}", mapped)
 
 
+def _values(value: object, path: str) -> Iterator[tuple[str, object]]:
+    """Give every value of a document, with the field that it stands in."""
+    if isinstance(value, dict):
+        for name, child in value.items():
+            yield from _values(child, f"{path}.{name}")
+    elif isinstance(value, list):
+        for item in value:
+            yield from _values(item, path)
+    else:
+        yield path, value
+
+
 def _documented() -> set[str]:
     return set(re.findall(r"^\| `(enriched\.[a-z_.]+)`", FIELDS_PAGE.read_text(), re.MULTILINE))
 
@@ -84,10 +96,30 @@ def test_fields_that_are_mapped_are_the_fields_that_are_documented() -> None:
     assert _mapped().keys() == _documented()
 
 
+def _cases() -> list[list[dict[str, Any]]]:
+    """Give the records of every case."""
+    folder = REPOSITORY / "tests" / "cases"
+    return [[dict(raw) for raw in load_case(folder, n).records] for n in case_names(folder)]
+
+
+def test_fields_of_words_hold_no_upper_case() -> None:
+    """Alert rules ask for them as they are."""
+    words = {name for name, mapping in _mapped().items() if "meta" in mapping}
+    found = [
+        (path, value)
+        for records in _cases()
+        for context in contexts(records)
+        for path, value in _values(enrich(context, built_in()), "enriched")
+        if path in words
+    ]
+    assert [(path, value) for path, value in found if not is_word(value)] == []
+    # Another process writes how a log file was verified, and when the state is final.
+    assert words - {path for path, _ in found} == {"enriched.integrity"}
+
+
 def test_every_field_that_an_enricher_declares_is_written_by_some_case() -> None:
     """What no case shows may as well not be there."""
-    folder = REPOSITORY / "tests" / "cases"
-    cases = [[dict(raw) for raw in load_case(folder, n).records] for n in case_names(folder)]
+    cases = _cases()
     account = {"userIdentity": {"type": "Root", "accountId": "111122223333"}}
     at_home = {"eventTime": "2026-03-02T08:00:00Z", "sourceIPAddress": "9.9.9.9", **account}
     enrichers = built_in({"111122223333": "prod"}, lambda _: Place("DE", "Berlin", 64_496, "Net"))

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.record import Record
+from enricher.enrichers.fields import is_word
 from enricher.enrichers.interface import Context
 from enricher.enrichers.oracle import enrich_all
 from enricher.enrichers.registry import built_in
@@ -64,6 +65,8 @@ def fits(value: object, mapping: Mapping[str, Any]) -> bool:
         return False
     if mapping["type"] == "ip":
         return str(ipaddress.ip_address(value)) == value and "%" not in value
+    if "meta" in mapping and not is_word(value):
+        return False
     return 0 < len(value) <= int(mapping["ignore_above"])
 
 

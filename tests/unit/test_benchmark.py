@@ -39,6 +39,16 @@ def test_material_is_repeated_until_there_is_enough_of_it() -> None:
     assert len(ids) == more.count >= 3 * material.count
 
 
+@pytest.mark.parametrize("records", [0, 1, 50, 10_000])
+def test_what_comes_first_and_the_rest_are_all_of_it(records: int) -> None:
+    material = trail(small_plan(100))
+    first, rest = material.first(records), material.rest(records)
+    assert (*first.files, *rest.files) == material.files
+    assert first.count >= min(records, material.count)
+    without_the_last = first.count - sum(file.records for file in first.files[-1:])
+    assert not records or without_the_last < records
+
+
 def test_prepared_documents_are_the_oracles() -> None:
     material = trail(small_plan(200))
     records = list(material.records())

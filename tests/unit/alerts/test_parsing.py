@@ -56,6 +56,17 @@ def cased(kind: str, field: str, value: str) -> dict[str, Any]:
         ("{eventName: StopLogging}", cased("term", "eventName", "StopLogging")),
         ("{recipientAccountId: '012345678901'}", {"term": {"recipientAccountId": "012345678901"}}),
         ("{eventName|cased: StopLogging}", {"term": {"eventName": "StopLogging"}}),
+        ("{enriched.origin.kind: Root}", {"term": {"enriched.origin.kind": "root"}}),
+        ("{enriched.origin.kind|cased: Root}", {"term": {"enriched.origin.kind": "Root"}}),
+        (
+            "{enriched.action.tags|endswith: CREDENTIALS}",
+            cased("wildcard", "enriched.action.tags", "*CREDENTIALS"),
+        ),
+        ("{enriched.action.tags: Secrets}", {"term": {"enriched.action.tags": "secrets"}}),
+        (
+            "{enriched.action.tags: 'privileged-task:iamauditrootuser'}",
+            cased("term", "enriched.action.tags", "privileged-task:iamauditrootuser"),
+        ),
         ("{eventName|contains: 'a*?b'}", cased("wildcard", "eventName", "*a*?b*")),
         (r"{userAgent|contains: 'a\b'}", cased("wildcard", "userAgent", r"*a\\b*")),
         ("{requestParameters.x.y|endswith: Z}", cased("wildcard", "requestParameters.x.y", "*Z")),

@@ -16,6 +16,7 @@ from enricher.enrichers.fields import (
     Field,
     component_template,
     keyword,
+    word,
 )
 
 
@@ -36,6 +37,12 @@ from enricher.enrichers.fields import (
         (BOOLEAN, [True, False, None], True),
         (keyword(8), "longer than eight: stored", True),
         (keyword(8), None, True),
+        (keyword(8), "Word", True),
+        (word(8), "Word", False),
+        (word(8), ["word", "Word"], False),
+        (word(8), ["word", None], True),
+        (word(8), "word:Name", True),
+        (word(8), 1, False),
     ],
 )
 def test_value_fits_or_not(mapping: dict[str, Any], value: object, *, fits: bool) -> None:

@@ -243,6 +243,8 @@ def test_a_field_is_declared_once_and_holds_no_other(names: Sequence[str]) -> No
         {"type": "keyword"},
         {"type": "keyword", "ignore_above": 9_000},
         {"type": "keyword", "ignore_above": "64"},
+        {"type": "keyword", "ignore_above": 64, "meta": {"spelling": "other"}},
+        {"type": "boolean", "meta": {"spelling": "lower"}},
         {"type": "geo_shape"},
         {"type": "date", "format": "epoch_millis"},
         {},
