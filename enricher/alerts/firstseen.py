@@ -71,8 +71,8 @@ def learn(
 ) -> dict[str, Learned | Fault]:
     """Take what is new into the baseline, and say which alerts that touches.
 
-    A rule that has seen nothing yet is taught from all events there are, as soon as one of them is
-    new; of those, only what is new raises alerts.
+    A rule that has seen nothing yet is taught from all events there are; of those, only what is
+    new raises alerts.
 
     Args:
         rules: The rules, each with the query of what is new to it.
@@ -85,12 +85,8 @@ def learn(
     """
     scopes = {rule.id: scope_of(rule) for rule, _ in rules}
     known = baseline.beginnings(list(scopes.values()))
+    untaught = [rule for rule, _ in rules if scopes[rule.id] not in known]
     new = _news(rules, scopes, known, matching, baseline)
-    untaught = [
-        rule
-        for (rule, _), fresh in zip(rules, new, strict=True)
-        if fresh and scopes[rule.id] not in known
-    ]
     all_there_is = matching.groups([_question(rule, None) for rule in untaught])
     taught = {rule.id: answer for rule, answer in zip(untaught, all_there_is, strict=True)}
     found: dict[str, Learned | Fault] = {}
