@@ -102,12 +102,12 @@ def _measure(  # noqa: PLR0913, PLR0917 - what, where, how often, by whom
         floors.find_best(trial)
     with own.worker(workers) as worker:
         if "b" in chosen:  # once without counting: workers, node and caches become warm
-            deliver(own, worker, material.fresh("warm"), ORDERED, seed=0)
+            deliver(own, material.fresh("warm"), ORDERED, seed=0)
         for number in range(repeat):
             if prepared is not None:
                 floors.measure(prepared, weigh=number == 0)
             if "b" in chosen:
-                _deliver_both(own, worker, material, number, findings)
+                _deliver_both(own, material, number, findings)
             if "d" in chosen:
                 fresh = material.first(_STAGED_EVENTS).fresh(f"d{number}")
                 for stage, sample in measure_stages(
@@ -118,12 +118,10 @@ def _measure(  # noqa: PLR0913, PLR0917 - what, where, how often, by whom
     findings.loading, findings.bytes_each = floors.loading.shown(), floors.bytes_each
 
 
-def _deliver_both(
-    own: House, worker: psutil.Process, material: Material, number: int, findings: Findings
-) -> None:
+def _deliver_both(own: House, material: Material, number: int, findings: Findings) -> None:
     for name, order in DELIVERIES.items():
         own.empty()
-        delivered = deliver(own, worker, material.fresh(f"{name}{number}"), order, seed=number)
+        delivered = deliver(own, material.fresh(f"{name}{number}"), order, seed=number)
         findings.series.add(name, delivered.sample)
         findings.states[name] = {**delivered.states, "rewritten": delivered.rewritten}
 

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.house import processor_of, until
+from benchmarks.house import until
 from enricher.pipeline.intake import grouped
 from enricher.pipeline.ports import LogFileStat
 from enricher.stores.opensearch import EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import psutil
 
     from benchmarks.house import House
     from enricher.benchmark.figures import Sample
@@ -65,9 +63,7 @@ class Delivered:
     rewritten: int
 
 
-def deliver(
-    house: House, worker: psutil.Process, material: Material, order: Order, seed: int
-) -> Delivered:
+def deliver(house: House, material: Material, order: Order, seed: int) -> Delivered:
     """Queue all files, and measure until nothing is left to do and all of it can be searched.
 
     Raises:
@@ -80,7 +76,7 @@ def deliver(
         for group in grouped(order.of(files, seed)):
             services.queue.ingest([file.location for file in group], _RUN)
         # Queued beforehand would be begun at once: what is measured begins with the first task.
-        meter = house.meter(ours=processor_of(worker))
+        meter = house.meter()
         with meter.taking(material.count) as taken:
             _settle(house)
             services.opensearch.indices.refresh(index=EVENTS)

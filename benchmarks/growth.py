@@ -39,36 +39,36 @@ def measure_growth(house: House, events: int, *, large: bool) -> dict[str, Table
     usual = trail(load_plan(events))
     tables: dict[str, Table] = {"processes of the worker": []}
     for processes in _WORKERS:
-        with house.worker(processes) as worker:
+        with house.worker(processes):
             house.empty()
-            deliver(house, worker, usual.fresh("warm"), ORDERED, 0)
+            deliver(house, usual.fresh("warm"), ORDERED, 0)
             house.empty()
-            found = deliver(house, worker, usual.fresh(f"{processes}"), ORDERED, 0)
+            found = deliver(house, usual.fresh(f"{processes}"), ORDERED, 0)
             tables["processes of the worker"].append(_row(processes, found))
-    with house.worker(_WORKERS[-1]) as worker:
+    with house.worker(_WORKERS[-1]):
         tables["events there already"] = []
         house.empty()
         filled = 0
         for wanted in there:
             filled = _fill(house, events, filled, wanted)
-            found = deliver(house, worker, trail(load_plan(events), seed=-wanted), ORDERED, 0)
+            found = deliver(house, trail(load_plan(events), seed=-wanted), ORDERED, 0)
             filled += usual.count
             tables["events there already"].append(_row(wanted, found))
         tables["share of files that come last"] = []
         for late in _LATE:
             house.empty()
-            found = deliver(house, worker, usual.fresh(f"late {late}"), Order(late=late), 1)
+            found = deliver(house, usual.fresh(f"late {late}"), Order(late=late), 1)
             tables["share of files that come last"].append(_row(late, found))
         tables["accounts"] = []
         for accounts in _ACCOUNTS:
             house.empty()
-            found = deliver(house, worker, trail(load_plan(events, accounts)), ORDERED, 0)
+            found = deliver(house, trail(load_plan(events, accounts)), ORDERED, 0)
             tables["accounts"].append(_row(accounts, found))
         tables["longest chain"] = []
         for depth in _DEPTHS:
             house.empty()
             plan = replace(load_plan(events), chain_depth=depth, shares={"role_chain": 1})
-            found = deliver(house, worker, trail(plan), ORDERED, 0)
+            found = deliver(house, trail(plan), ORDERED, 0)
             tables["longest chain"].append(_row(depth, found))
     tables["evidence in Redis"] = [_redis(house, usual, events)]
     return tables
@@ -115,9 +115,9 @@ def _redis(house: House, material: Material, events: int) -> Row:
     """See what evidence takes: all memory that Redis has more, for each key that holds facts."""
     services = house.services
     house.empty()
-    with house.worker(_WORKERS[-1]) as worker:
+    with house.worker(_WORKERS[-1]):
         before = services.redis.info("memory")["used_memory"]
-        deliver(house, worker, material.fresh("redis"), ORDERED, 0)
+        deliver(house, material.fresh("redis"), ORDERED, 0)
         after = services.redis.info("memory")["used_memory"]
     keys = {
         kind: sum(1 for _ in services.redis.scan_iter(f"enricher:{kind}*", count=10_000))

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,9 +23,10 @@ from enricher.settings import Settings
 from enricher.stack import Stack, StackSettings
 from enricher.stores import templates
 from enricher.stores.opensearch import EVENTS
+from enricher.stores.task_queue import QUEUES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from enricher.stack import Endpoints
 
@@ -37,10 +38,15 @@ _HIGHEST_PREFERRED_PORT = 65_000
 
 @dataclass
 class House:
-    """A running stack, and what the enricher is to it."""
+    """A running stack, and what the enricher is to it.
+
+    Attributes:
+        workers: Those that run now, by their main processes.
+    """
 
     stack: Stack
     endpoints: Endpoints
+    workers: list[psutil.Process] = field(default_factory=list)
 
     @cached_property
     def services(self) -> Container:
@@ -59,13 +65,13 @@ class House:
             raise RuntimeError(f"{server} does not run any more")
         return found
 
-    def meter(self, **ours: Callable[[], float]) -> Meter:
-        """Make a meter of both servers and of whom it is told."""
+    def meter(self, ours: Callable[[], float] | None = None) -> Meter:
+        """Make a meter of both servers, and of the workers or of whom it is told."""
         return Meter(
             {
                 "node": processor_of_processes(self.pid("opensearch")),
                 "redis": processor_of_processes(self.pid("valkey")),
-                **ours,
+                "ours": ours or processor_of_processes(*(one.pid for one in self.workers)),
             }
         )
 
@@ -79,11 +85,18 @@ class House:
         templates.install(client, self.services.settings.opensearch.period, self.services.enrichers)
 
     @contextmanager
-    def worker(self, processes: int) -> Iterator[psutil.Process]:
-        """Have one worker with so many processes in a block."""
-        with self._command("worker", "--concurrency", str(processes)) as (started, log):
-            until(lambda: self._answers(started, log), "the worker does not start")
-            yield psutil.Process(started.pid)
+    def worker(self, processes: int, queues: Sequence[str] = QUEUES) -> Iterator[psutil.Process]:
+        """Have a worker with so many processes in a block."""
+        words = ("worker", "--concurrency", str(processes), "--queues", ",".join(queues))
+        with self._command(*words) as (started, log):
+            there = len(self.workers) + 1
+            until(lambda: self._answer(there, started, log), "the worker does not start")
+            worker = psutil.Process(started.pid)
+            self.workers.append(worker)
+            try:
+                yield worker
+            finally:
+                self.workers.remove(worker)
 
     @contextmanager
     def beat(self) -> Iterator[None]:
@@ -109,15 +122,10 @@ class House:
                 started.terminate()
                 started.wait(_PATIENCE_SECONDS)
 
-    def _answers(self, started: subprocess.Popen[bytes], log: Path) -> bool:
+    def _answer(self, many: int, started: subprocess.Popen[bytes], log: Path) -> bool:
         if started.poll() is not None:
             raise RuntimeError(f"the worker ended: {log.read_text(errors='replace')[-2_000:]}")
-        return bool(self.services.queue.workers())
-
-
-def processor_of(worker: psutil.Process) -> Callable[[], float]:
-    """Make a clock of a worker's processor time."""
-    return processor_of_processes(worker.pid)
+        return self.services.queue.workers() >= many
 
 
 def until(holds: Callable[[], bool], otherwise: str, seconds: float = _PATIENCE_SECONDS) -> None:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from enricher.alerts.ports import Grouping
 
 WINDOW = "window"
+# An event is told of by what it is sorted by: its time, and its event id where it has one. So
+# nothing of it needs to be fetched.
+OLDEST = [{"eventTime": "asc"}, {"eventID": "asc"}]
+NEWEST = [{"eventTime": "desc"}, {"eventID": "desc"}]
 TERMS = {
     "accounts": "recipientAccountId",
     "regions": "awsRegion",
@@ -35,7 +39,7 @@ def is_one_unnamed(answer: Mapping[str, Any] | Fault) -> bool:
         *found.get("groups", {}).get("buckets", ()),
     ]
     return any(
-        "_id" not in hit and not _values(hit, "eventID")
+        "_id" not in hit and not hit["sort"][1]
         for bucket in buckets
         for name in ("first", "newest")
         for hit in bucket.get(name, {}).get("hits", {}).get("hits", ())
@@ -59,7 +63,7 @@ def bucket_of(bucket: Mapping[str, Any], question: Grouping) -> Bucket:
 def _first_event(hit: Mapping[str, Any], shown: Sequence[str]) -> FirstEvent:
     fields = hit.get("fields", {})
     return FirstEvent(
-        id=event_id_of(hit),
+        id=_event_id_of(hit),
         at=instant_of(hit["sort"][0]),
         values=tuple(_spelled(fields[name][0]) if fields.get(name) else None for name in shown),
     )
@@ -82,14 +86,15 @@ def contents_of(answer: Mapping[str, Any], parts: int) -> list[Content | None]:
 def _content(part: Mapping[str, Any]) -> Content | None:
     if not part["doc_count"]:
         return None
-    enriched = part["first"]["hits"]["hits"][0]["_source"].get("enriched", {})
+    first, newest = (part[name]["hits"]["hits"] for name in ("first", "newest"))
+    enriched = first[0]["_source"].get("enriched", {})
     origin = enriched.get("origin") or {}
     values: dict[str, Any] = {name: tuple(sorted(_keys(part[name]))) for name in TERMS}
     return Content(
-        first_at=format_time(instant_of(part["first_at"]["value"])),
-        last_at=format_time(instant_of(part["last_at"]["value"])),
+        first_at=format_time(instant_of(first[0]["sort"][0])),
+        last_at=format_time(instant_of(newest[0]["sort"][0])),
         count=part["doc_count"],
-        event_ids=tuple(event_id_of(hit) for hit in part["newest"]["hits"]["hits"]),
+        event_ids=tuple(_event_id_of(hit) for hit in newest),
         origin=OriginShown(**{name: origin.get(name) for name in OriginShown.__struct_fields__}),
         session=SessionShown(root_id=(enriched.get("session") or {}).get("root_id")),
         **values,
@@ -100,15 +105,9 @@ def _keys(terms: Mapping[str, Any]) -> list[str]:
     return [bucket["key"] for bucket in terms["buckets"]]
 
 
-def event_id_of(hit: Mapping[str, Any]) -> str:
+def _event_id_of(hit: Mapping[str, Any]) -> str:
     """Give an event's id; that of its document where the record has none (rulings 20)."""
-    found = hit.get("_source", {}).get("eventID") or next(iter(_values(hit, "eventID")), None)
-    return found if isinstance(found, str) else str(hit["_id"])
-
-
-def _values(hit: Mapping[str, Any], name: str) -> Sequence[object]:
-    found: Sequence[object] = hit.get("fields", {}).get(name, ())
-    return found
+    return str(hit["sort"][1] or hit["_id"])
 
 
 def instant_of(value: float) -> datetime:

@@ -20,11 +20,12 @@ from enricher.stores.opensearch_client import (
     walk,
 )
 from enricher.stores.opensearch_matched import (
+    NEWEST,
+    OLDEST,
     TERMS,
     WINDOW,
     bucket_of,
     contents_of,
-    event_id_of,
     instant_of,
     is_one_unnamed,
 )
@@ -54,8 +55,6 @@ _CALL = "eventName"
 _CALLS = 10_000  # different ones; AWS has some more in all
 _PAGE = 5_000
 _IN_ORDER = ({"eventTime": "asc"}, AS_STORED)
-_OLDEST = [{"eventTime": "asc"}, {"eventID": "asc"}]
-_NEWEST = [{"eventTime": "desc"}, {"eventID": "desc"}]
 # What a few events say is read from them; else a node first numbers all values that there are,
 # anew after every refresh.
 _OF_FEW = {"execution_hint": "map"}
@@ -184,7 +183,7 @@ class OpenSearchMatching:
         query = all_of(new, {"range": {"enriched.revision": {"gt": 1}}})
         wanted = ("eventID", "eventTime")
         for hits in walk(self._client, self._index, query, _IN_ORDER, size=_PAGE, _source=wanted):
-            yield [Changed(event_id_of(hit), instant_of(hit["sort"][0])) for hit in hits]
+            yield [Changed(_named(hit), instant_of(hit["sort"][0])) for hit in hits]
 
     def _ask_for_events(
         self, questions: Sequence[Callable[[_Fields], dict[str, Any]]]
@@ -231,6 +230,11 @@ def _checked(answer: Mapping[str, Any]) -> Mapping[str, Any] | Fault:
     if status in OVERLOADED or kind in BLOCKED or "circuit_breaking" in kind:
         raise UnavailableError(f"OpenSearch cannot search now: {kind}")
     return Fault(f"OpenSearch refuses the query: {kind}: {causes[0].get('reason', '')}")
+
+
+def _named(hit: Mapping[str, Any]) -> str:
+    """Give the id of an event that came with its source."""
+    return str(hit.get("_source", {}).get("eventID") or hit["_id"])
 
 
 # --- questions ------------------------------------------------------------------------------------
@@ -289,7 +293,7 @@ def _grouping(
         composite["after"] = after
     groups: dict[str, Any] = {"composite": composite}
     if question.shown:
-        first = {"size": 1, "sort": _OLDEST, **fields("eventID", *question.shown)}
+        first = {"size": 1, "sort": OLDEST, **fields(*question.shown)}
         groups["aggs"] = {"first": {"top_hits": first}}
     elif question.dated:
         groups["aggs"] = {"first_at": {"min": {"field": "eventTime"}}}
@@ -324,8 +328,8 @@ def _with_document(*names: str) -> dict[str, Any]:
 
 def _summary(question: Parts, fields: _Fields) -> dict[str, Any]:
     shown = ["enriched.origin", "enriched.session.root_id"]
-    first = {"size": 1, "sort": _OLDEST, "_source": shown}
-    newest = {"size": MOST_EVENT_IDS, "sort": _NEWEST, **fields("eventID")}
+    first = {"size": 1, "sort": OLDEST, "_source": shown}
+    newest = {"size": MOST_EVENT_IDS, "sort": NEWEST, **fields()}
     return {
         "size": 0,
         "track_total_hits": False,
@@ -335,8 +339,6 @@ def _summary(question: Parts, fields: _Fields) -> dict[str, Any]:
             "parts": {
                 "filters": {"filters": list(question.parts)},
                 "aggs": {
-                    "first_at": {"min": {"field": "eventTime"}},
-                    "last_at": {"max": {"field": "eventTime"}},
                     "first": {"top_hits": first},
                     "newest": {"top_hits": newest},
                     **{

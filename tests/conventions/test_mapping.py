@@ -113,7 +113,7 @@ def test_fields_of_words_hold_no_upper_case() -> None:
         if path in words
     ]
     assert [(path, value) for path, value in found if not is_word(value)] == []
-    # Another process writes how a log file was verified, and when the state is final.
+    # Another process writes how a log file was verified.
     assert words - {path for path, _ in found} == {"enriched.integrity"}
 
 
