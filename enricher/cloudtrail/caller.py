@@ -102,7 +102,7 @@ def parse_caller(identity: object, *, region: object = None, from_console: bool 
     )
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def _parse(spelled: bytes, partition: str, from_console: bool) -> Caller:  # noqa: FBT001
     identity = codec.loads(spelled)
     ui = identity if isinstance(identity, dict) else _EMPTY

@@ -46,7 +46,7 @@ def facts_of(record: Record) -> Sequence[Keyed]:
 # --- what any record says of its caller -----------------------------------------------------
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def _caller_facts(caller: Caller, day: str) -> tuple[Keyed, ...]:
     """Give what every record of this caller on this day states: names, and keys in use."""
     found: list[Keyed] = []
