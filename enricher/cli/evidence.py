@@ -43,8 +43,6 @@ def beat() -> None:
     """Run the scheduler that reconciles every few minutes; one is enough."""
     settings = container().settings
     configure_logging(json=settings.log_format is LogFormat.JSON, level=settings.log_level)
-    container().celery.Beat(
-        loglevel=settings.log_level,
-        # The schedule is short and fixed: where it stood is not worth a file.
-        scheduler="celery.beat:Scheduler",
-    ).run()
+    from enricher.workers.scheduler import StoppableBeat  # noqa: PLC0415 - no other command has it
+
+    StoppableBeat(container().celery, loglevel=settings.log_level).run()
