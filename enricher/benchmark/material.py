@@ -95,12 +95,14 @@ class Material:
 def read_material(paths: Sequence[Path], events: int) -> Material:
     """Read log files, and repeat them under fresh ids until there are so many records.
 
-    Records that the pipeline would refuse are left out: they cost nothing of what is measured.
+    Left out is what costs nothing of what is measured: records that the pipeline would refuse, and
+    those that are there twice, or would be when they are repeated, for their ids are no UUIDs.
 
     Raises:
         ConfigurationError: If there is no record to be found.
     """
-    once = [file for path in paths for file in _files_below(path)]
+    seen: set[str] = set()
+    once = [file for path in paths for file in _files_below(path, seen)]
     once.sort(key=lambda dated: dated[0])
     files = tuple(file for _, file in once)
     if not files:
@@ -165,8 +167,8 @@ def prepare(material: Material, enrichers: Sequence[Enricher], now: datetime) ->
     return Prepared(raw=list(raw.items()), final=final, pending=pending)
 
 
-def _files_below(path: Path) -> Iterator[tuple[datetime, LogFile]]:
-    """Give log files with the time of their first record, without records that none takes."""
+def _files_below(path: Path, seen: set[str]) -> Iterator[tuple[datetime, LogFile]]:
+    """Give log files with the time of their first record, without records that become nothing."""
     source = DirectoryLogFiles()
     for location in find_log_files([path]).logs:
         try:
@@ -174,17 +176,20 @@ def _files_below(path: Path) -> Iterator[tuple[datetime, LogFile]]:
             parsed = parse_log_file(content, _LIMITS).records
         except LogFileError:
             continue
-        taken = [(record, raw) for _, raw in parsed if (record := _taken(raw)) is not None]
+        taken = [(record, raw) for _, raw in parsed if (record := _taken(raw, seen)) is not None]
         if taken:
             yield taken[0][0].at, log_file([raw for _, raw in taken])
 
 
-def _taken(raw: JsonObject) -> Record | None:
+def _taken(raw: JsonObject, seen: set[str]) -> Record | None:
     try:
         record = Record(raw)
         indexable(raw, _LIMITS)
     except RecordError:
         return None
+    if record.document_id in seen or not _IDS.fullmatch(str(raw.get("eventID")).encode()):
+        return None
+    seen.add(record.document_id)
     return record
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
 from benchmarks.trails import trail
 from enricher.benchmark.figures import Sample, Series, Spread
-from enricher.benchmark.material import prepare, repeated
+from enricher.benchmark.material import prepare, read_material, repeated
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.record import Record
 from enricher.enrichers.oracle import enrich_all
 from enricher.enrichers.registry import built_in
 from tools.trailgen.plan import small_plan
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 KEPT = ("status", "kind", "rule", "confidence", "reason")
@@ -37,6 +41,20 @@ def test_material_is_repeated_until_there_is_enough_of_it() -> None:
     more = repeated(material, 3 * material.count)
     ids = {Record(one).document_id for one in more.records()}
     assert len(ids) == more.count >= 3 * material.count
+
+
+def test_what_would_be_a_duplicate_is_no_material(tmp_path: Path) -> None:
+    """Log files of others may hold a record twice, or one whose id no repetition makes anew."""
+    material = trail(small_plan(100))
+    for name in ("once", "twice"):
+        material.write(tmp_path / name)
+    by_hand = dict(next(material.records())) | {"eventID": "1111"}
+    (tmp_path / "by-hand.json").write_bytes(codec.dumps({"Records": [by_hand]}))
+    found = read_material([tmp_path], 3 * material.count)
+    ids = {Record(one).document_id for one in found.records()}
+    assert len(ids) == found.count >= 3 * material.count
+    assert {Record(one).document_id for one in material.records()} < ids
+    assert all("1111" not in one for one in ids)
 
 
 @pytest.mark.parametrize("records", [0, 1, 50, 10_000])
