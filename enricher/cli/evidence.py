@@ -10,6 +10,7 @@ from enricher.pipeline.upkeep import rebuild_evidence
 from enricher.pipeline.upkeep import reconcile as reconcile_events
 from enricher.settings import LogFormat
 from enricher.workers.logs import configure_logging
+from enricher.workers.scheduler import StoppableBeat
 
 app = typer.Typer(no_args_is_help=True, help="Look after the evidence store.")
 
@@ -43,6 +44,4 @@ def beat() -> None:
     """Run the scheduler that reconciles every few minutes; one is enough."""
     settings = container().settings
     configure_logging(json=settings.log_format is LogFormat.JSON, level=settings.log_level)
-    from enricher.workers.scheduler import StoppableBeat  # noqa: PLC0415 - no other command has it
-
     StoppableBeat(container().celery, loglevel=settings.log_level).run()

@@ -101,7 +101,8 @@ def retry_entries(
     choice = Choice(beginnings=tuple(beginnings or ()), run_id=run, reason=reason)
     run_id = uuid4().hex
     report = retry(choice, run_id, services.retrying)
-    if wait and services.queue.depth():
+    # A worker that runs may have done all of it by now; what became of its files is yet to be seen.
+    if wait and (report.queued or services.queue.depth()):
         with local_worker(services):
             _watch(report, run_id, services)
     _show_report(report)

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -15,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 from opensearchpy import OpenSearch
+from typer.testing import CliRunner
 
 from enricher.bootstrap import Container
+from enricher.cli import quarantine as command
 from enricher.cloudtrail import codec
 from enricher.pipeline.documents import VOLATILE
 from enricher.pipeline.retry import Choice, Fate, retry
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from enricher.pipeline.retry import RetryReport
     from enricher.stack import Endpoints
 
 Json = dict[str, Any]
@@ -135,6 +139,14 @@ def ground(served: Ground) -> Iterator[Ground]:
     served.empty()
 
 
+@pytest.fixture
+def services(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> Container:
+    """What the command works with, in this process."""
+    for name in ("ENRICHER_OPENSEARCH__URL", "ENRICHER_REDIS__URL"):
+        monkeypatch.setenv(name, ground.environment[name])
+    return Container(load_settings({}))
+
+
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> list[Json]:
     """A dozen different records that all fit the small limit, an issuing one first."""
@@ -230,6 +242,38 @@ def test_file_that_failed_is_ingested_once_it_is_whole(
     assert ground.numbers(path) == (12, 12, 0, 0)
 
 
+def test_file_that_is_done_before_the_command_looks_leaves_the_quarantine(
+    ground: Ground,
+    services: Container,
+    records: list[Json],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A worker may be as quick as that."""
+
+    def retry_and_let_it_be_done(*arguments: Any) -> RetryReport:  # noqa: ANN401 - as they are
+        report = retry(*arguments)
+        for _ in range(PATIENCE_SECONDS):
+            if services.queue.depth() == 0:
+                return report
+            time.sleep(1)
+        pytest.fail("the file is not done")
+
+    path = log_file(tmp_path / "log.json.gz", records)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    assert ground.run("ingest", "--wait", path).returncode == 1
+    path.write_bytes(whole)
+    monkeypatch.setattr(command, "container", lambda: services)
+    monkeypatch.setattr(command, "retry", retry_and_let_it_be_done)
+
+    answer = CliRunner().invoke(command.app, ["retry", "--all"])
+
+    assert answer.exit_code == 0, answer.output
+    assert ground.quarantine() == []
+    assert ground.numbers(path) == (12, 12, 0, 0)
+
+
 def test_file_that_was_mostly_refused_is_ingested_after_all(
     ground: Ground, records: list[Json], tmp_path: Path
 ) -> None:
@@ -292,23 +336,19 @@ class _Breaking(OpenSearchQuarantine):
 
 
 def test_retry_that_broke_off_counts_nothing_twice(
-    ground: Ground, records: list[Json], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ground: Ground, services: Container, records: list[Json], tmp_path: Path
 ) -> None:
     path = log_file(tmp_path / "log.json.gz", [*map(inflated, records[:3]), *records[3:]])
     ground.run("ingest", "--wait", path, record_bytes=SMALL)
     assert ground.numbers(path) == (12, 9, 0, 3)
-    for name in ("ENRICHER_OPENSEARCH__URL", "ENRICHER_REDIS__URL"):
-        monkeypatch.setenv(name, ground.environment[name])
-    container = Container(load_settings({}))
-    services = container.retrying
-    broken = replace(services, quarantine=_Breaking(container.opensearch))
+    broken = replace(services.retrying, quarantine=_Breaking(services.opensearch))
     with pytest.raises(KeyboardInterrupt):
         retry(Choice(), "run", broken)
     assert ground.numbers(path) == (12, 12, 0, 0)
     held = ground.quarantine()
     assert len(held) == 3
 
-    report = retry(Choice(beginnings=(held[1]["id"],)), "run", services)
+    report = retry(Choice(beginnings=(held[1]["id"],)), "run", services.retrying)
 
     assert +report.fates == {Fate.MENDED: 1}
     assert ground.quarantine() == []
