@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.delivery import ORDERED, SHUFFLED, deliver
+from benchmarks.delivery import DELIVERIES, ORDERED, deliver
 from benchmarks.growth import measure_growth
 from benchmarks.house import house
 from benchmarks.judging import measure_rules
@@ -38,7 +38,6 @@ _JUDGED_EVENTS = 80_000  # rules are judged every ten seconds, and that several 
 _TRIED_EVENTS = 8_000  # with each way to send them
 _STAGED_EVENTS = 30_000
 _GROWN_EVENTS = 30_000  # of each row of each table
-DELIVERIES = {"(b) ordered": ORDERED, "(b) shuffled": SHUFFLED}
 
 
 def main() -> None:
@@ -107,7 +106,7 @@ def _measure(  # noqa: PLR0913, PLR0917 - what, where, how often, by whom
             if prepared is not None:
                 floors.measure(prepared, weigh=number == 0)
             if "b" in chosen:
-                _deliver_both(own, material, number, findings)
+                _deliver_each(own, material, number, findings)
             if "d" in chosen:
                 fresh = material.first(_STAGED_EVENTS).fresh(f"d{number}")
                 for stage, sample in measure_stages(
@@ -118,7 +117,7 @@ def _measure(  # noqa: PLR0913, PLR0917 - what, where, how often, by whom
     findings.loading, findings.bytes_each = floors.loading.shown(), floors.bytes_each
 
 
-def _deliver_both(own: House, material: Material, number: int, findings: Findings) -> None:
+def _deliver_each(own: House, material: Material, number: int, findings: Findings) -> None:
     for name, order in DELIVERIES.items():
         own.empty()
         delivered = deliver(own, material.fresh(f"{name}{number}"), order, seed=number)

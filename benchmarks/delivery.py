@@ -32,10 +32,12 @@ class Order:
     Attributes:
         shuffled: By chance; otherwise in the order of their events.
         late: Share of the files, by chance, that come after all others.
+        evidence_first: Their facts are published before the first is ingested.
     """
 
     shuffled: bool = False
     late: float = 0.0
+    evidence_first: bool = False
 
     def of(self, files: Sequence[LogFileStat], seed: int) -> list[LogFileStat]:
         """Give the files in this order."""
@@ -46,7 +48,12 @@ class Order:
         return sorted(files, key=lambda file: file.location in held)
 
 
-ORDERED, SHUFFLED = Order(), Order(shuffled=True)
+ORDERED = Order()
+DELIVERIES = {
+    "(b) ordered": ORDERED,
+    "(b) shuffled": Order(shuffled=True),
+    "(b) shuffled, evidence first": Order(shuffled=True, evidence_first=True),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +80,10 @@ def deliver(house: House, material: Material, order: Order, seed: int) -> Delive
     with tempfile.TemporaryDirectory(prefix="enricher-bench-") as directory:
         files = stats(material.write(Path(directory)))
         before = _count(house)
-        for group in grouped(order.of(files, seed)):
+        arriving = order.of(files, seed)
+        if order.evidence_first:
+            services.intake.publish_ahead(arriving)
+        for group in grouped(arriving):
             services.queue.ingest([file.location for file in group], _RUN)
         # Queued beforehand would be begun at once: what is measured begins with the first task.
         meter = house.meter()

@@ -41,18 +41,6 @@ class CountedQueue:
         """Count them by kind."""
         self.woken.update(key.partition("/")[0] for key in keys)
 
-    def ingest(self, locations: Sequence[str], run_id: str) -> None:
-        """Never asked for here."""
-        raise NotImplementedError
-
-    def enrich_file(self, location: str) -> None:
-        """Never asked for here."""
-        raise NotImplementedError
-
-    def ingesting(self) -> int:
-        """Never asked for here."""
-        raise NotImplementedError
-
 
 def main() -> None:
     """Fill Redis, and print what it took, as a table."""

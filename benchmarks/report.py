@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from benchmarks.delivery import DELIVERIES
 from benchmarks.judging import WITH, WITHOUT
 from enricher.benchmark.figures import Series
 from enricher.benchmark.floors import FINAL, RAW
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from enricher.benchmark.figures import Spread
 
-_DELIVERIES = ("(b) ordered", "(b) shuffled")
 _COLUMNS = "| measure | events/s | CPU µs/event, all | node | ours | Redis |"
 
 
@@ -58,7 +58,7 @@ class Findings:
 
     def ratios(self) -> dict[str, tuple[Spread, Spread]]:
         """Compare measures: by the clock on the wall, and by processor time."""
-        pairs = [(FINAL, RAW), *((one, FINAL) for one in _DELIVERIES), (WITH, WITHOUT)]
+        pairs = [(FINAL, RAW), *((one, FINAL) for one in DELIVERIES), (WITH, WITHOUT)]
         return {
             f"{one} / {other}": (
                 self.series.rates_compared(one, other),

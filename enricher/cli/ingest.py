@@ -49,6 +49,13 @@ def ingest(  # noqa: PLR0913, PLR0917 - Typer's options
             "--resume/--no-resume", help="Go on in S3 where an earlier listing of it ended."
         ),
     ] = False,
+    evidence_first: Annotated[  # noqa: FBT002 - Typer's flags
+        bool,
+        typer.Option(
+            help="Read all log files for evidence before any is ingested. They are read twice; but "
+            "where they come in no order of time, as from an archive, events are written once."
+        ),
+    ] = True,
     wait: Annotated[
         bool | None,
         typer.Option(
@@ -67,7 +74,14 @@ def ingest(  # noqa: PLR0913, PLR0917 - Typer's options
     services = container()
     templates.ensure(services.opensearch, services.settings.opensearch.period, services.enrichers)
     run_id = uuid4().hex
-    found = queue_all(services, Sources.named(sources), wanted, run_id, resume=resume)
+    found = queue_all(
+        services,
+        Sources.named(sources),
+        wanted,
+        run_id,
+        resume=resume,
+        evidence_first=evidence_first,
+    )
     show_skipped(found)
     if not found.queued:
         err.print(text("enricher: no log files there", style="red"))

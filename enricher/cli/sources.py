@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +17,7 @@ import typer
 from enricher.bootstrap import Container
 from enricher.cli.shown import err, plain, text
 from enricher.errors import LogFileError
-from enricher.pipeline.discover import Discovered, Selection, queue_listed
+from enricher.pipeline.discover import Discovered, Selection, listed, queue_listed
 from enricher.pipeline.locations import SCHEME
 from enricher.pipeline.ports import LogFileStat
 from enricher.stores.directory import find_log_files
@@ -92,10 +94,16 @@ def _day(option: str, value: str | None) -> date | None:
         raise typer.BadParameter(f"{option} takes a date, e.g. 2026-03-02") from error
 
 
-def queue_all(
-    services: Container, sources: Sources, wanted: Selection, run_id: str, *, resume: bool
+def queue_all(  # noqa: PLR0913 - what, which of it, where to, and how
+    services: Container,
+    sources: Sources,
+    wanted: Selection,
+    run_id: str,
+    *,
+    resume: bool,
+    evidence_first: bool,
 ) -> Discovered:
-    """Queue every log file of the sources; give how many.
+    """Queue every log file of the sources, for its evidence before if asked; give how many.
 
     Raises:
         typer.Exit: If a source is not there; nothing of paths is queued unless all are there.
@@ -104,15 +112,32 @@ def queue_all(
     logs = _at_paths(sources, wanted, discovered)
     if sources.stdin:
         logs.append(LogFileStat(location=_spooled(services)))
+    if evidence_first:
+        services.intake.publish_ahead(chain(logs, _below(sources, wanted, services, resume=resume)))
     discovered.queued += services.intake.take(logs, run_id)
     for prefix in sources.prefixes:
-        try:
+        with _listing(prefix):
             queue_listed(prefix, wanted, run_id, services.discovering, discovered, resume=resume)
-        except LogFileError as error:
-            reason = "no such bucket" if error.reason == "file-missing" else error.reason
-            err.print(text(f"enricher: {prefix}: {reason}", style="red"))
-            raise typer.Exit(2) from error
     return discovered
+
+
+def _below(
+    sources: Sources, wanted: Selection, services: Container, *, resume: bool
+) -> Iterator[LogFileStat]:
+    for prefix in sources.prefixes:
+        with _listing(prefix):
+            yield from listed(prefix, wanted, services.discovering, resume=resume)
+
+
+@contextmanager
+def _listing(prefix: str) -> Iterator[None]:
+    """Say what is wrong with a prefix that cannot be listed."""
+    try:
+        yield
+    except LogFileError as error:
+        reason = "no such bucket" if error.reason == "file-missing" else error.reason
+        err.print(text(f"enricher: {prefix}: {reason}", style="red"))
+        raise typer.Exit(2) from error
 
 
 def _at_paths(sources: Sources, wanted: Selection, discovered: Discovered) -> list[LogFileStat]:

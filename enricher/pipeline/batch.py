@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from enricher.cloudtrail.caller import Caller
     from enricher.enrichers.interface import Enricher
     from enricher.identity.evidence import Loaded
-    from enricher.pipeline.ports import EvidenceStore, TaskQueue
+    from enricher.pipeline.ports import EvidenceStore, Wakeups
 
 _KEYS_AT_ONCE = 2_000
 _FEW_CHANGES = 10  # keys
@@ -141,7 +141,7 @@ def enrich_new(
     return answers, snapshot
 
 
-def look_once_more(snapshot: EvidenceSnapshot, store: EvidenceStore, queue: TaskQueue) -> int:
+def look_once_more(snapshot: EvidenceSnapshot, store: EvidenceStore, queue: Wakeups) -> int:
     """After the documents are written: declare what they rest on, and see what came meanwhile.
 
     Whoever publishes a fact writes it and then looks who rests on its key; whoever rests on a key,
@@ -172,13 +172,13 @@ def _changed(
     return changed
 
 
-def publish(batch: Iterable[Stated], store: EvidenceStore, queue: TaskQueue) -> None:
+def publish(batch: Iterable[Stated], store: EvidenceStore, queue: Wakeups) -> None:
     """Publish the facts of records, and wake who rests on their keys."""
     store.publish(keyed for one in batch for keyed in one.facts)
     send_wakeups(store, queue)
 
 
-def send_wakeups(store: EvidenceStore, queue: TaskQueue) -> None:
+def send_wakeups(store: EvidenceStore, queue: Wakeups) -> None:
     """Send the wake-ups that are noted: our own, and those of a process that died before it could.
 
     Sending one twice costs work and changes nothing; forgetting one would leave a document wrong.

@@ -182,25 +182,54 @@ def queue_listed(  # noqa: PLR0913 - what, which of it, where to, and how
         UnavailableError: If a server does not answer.
     """
     began_at = services.clock.now()
-    covered_since: dict[str, date | None] = {}
-
-    def after(scope: str, folder: str) -> str | None:
-        covered_since[scope] = selection.since
-        checkpoint = services.checkpoints.load(scope) if resume else None
-        if checkpoint is None or not covers(checkpoint, selection.since):
-            return None
-        covered_since[scope] = checkpoint.since
-        return resume_after(checkpoint, folder)
-
-    for page in services.listing.list_log_files(location, selection, after):
+    places = _Places(services.checkpoints if resume else None, selection.since)
+    for page in services.listing.list_log_files(location, selection, places.after):
         discovered.queued += services.intake.take(page.logs, run_id)
         for path, reason in page.skipped.items():
             discovered.skip(path, reason)
         if page.scope and page.last_key:
             services.checkpoints.save(
                 page.scope,
-                Checkpoint(key=page.last_key, at=began_at, since=covered_since[page.scope]),
+                Checkpoint(key=page.last_key, at=began_at, since=places.covered[page.scope]),
             )
+
+
+def listed(
+    location: str, selection: Selection, services: DiscoverServices, *, resume: bool
+) -> Iterator[LogFileStat]:
+    """Give the log files that would be queued, and queue none.
+
+    Raises:
+        LogFileError: If there is no such bucket, or it may not be listed.
+        UnavailableError: If a server does not answer.
+    """
+    places = _Places(services.checkpoints if resume else None, selection.since)
+    for page in services.listing.list_log_files(location, selection, places.after):
+        yield from page.logs
+
+
+@dataclass(slots=True)
+class _Places:
+    """Where the listings of a prefix begin.
+
+    Attributes:
+        checkpoints: How far earlier listings came; None to begin anew.
+        since: The first day that is wanted.
+        covered: From which day on all is queued once each listing has ended, by scope.
+    """
+
+    checkpoints: Checkpoints | None
+    since: date | None
+    covered: dict[str, date | None] = field(default_factory=dict)
+
+    def after(self, scope: str, folder: str) -> str | None:
+        """Give the key to begin behind; None for the first."""
+        self.covered[scope] = self.since
+        checkpoint = self.checkpoints.load(scope) if self.checkpoints else None
+        if checkpoint is None or not covers(checkpoint, self.since):
+            return None
+        self.covered[scope] = checkpoint.since
+        return resume_after(checkpoint, folder)
 
 
 def covers(checkpoint: Checkpoint, since: date | None) -> bool:

@@ -118,6 +118,27 @@ def ingest_log_files(
     return reports
 
 
+def publish_ahead(locations: Sequence[str], services: IngestServices) -> None:
+    """Publish what log files state, and write nothing: who ingests them finds all of it there.
+
+    Only what ingesting publishes too, or an answer could rest on an event that never comes. What is
+    refused is passed over: ingesting says so in the ledger.
+
+    Raises:
+        UnavailableError: If a server does not answer; nothing depends on this but the cost.
+    """
+    reports = [
+        FileReport(location=location, run_id="", started_at=services.clock.now())
+        for location in locations
+    ]
+    for batch in _batches(reports, services):
+        stated: list[Stated] = []
+        for piece in batch:
+            _give_up_if_mostly_refused(piece, services)
+            stated += [state(one.record, one.body.notes) for one in piece.readable]
+        publish(stated, services.store, services.queue)
+
+
 @contextmanager
 def _attempt(reports: Sequence[FileReport], services: IngestServices) -> Iterator[None]:
     """Count this attempt; only a process that dies within it, or is ended, leaves the count behind.

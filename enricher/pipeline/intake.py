@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from enricher.pipeline.ledger import queued_entry
@@ -48,6 +49,18 @@ class Intake:
             self.queue.ingest([file.location for file in group], run_id)
             count += len(group)
         return count
+
+    def publish_ahead(self, files: Iterable[LogFileStat]) -> None:
+        """Have the facts of files published before any of them is taken (ADR 0015).
+
+        Of files that share a task nothing is asked: they are published together anyway.
+        """
+        groups = grouped(files)
+        first, second = next(groups, None), next(groups, None)
+        if first is None or second is None:
+            return
+        for group in chain((first, second), groups):
+            self.queue.publish_ahead([file.location for file in group])
 
     def take_lost(self) -> int:
         """Queue again what the ledger knows as queued and the queue has lost; give how many.

@@ -330,19 +330,27 @@ class EvidenceStore(Protocol):
         ...
 
 
-class TaskQueue(Protocol):
+class Wakeups(Protocol):
+    """Where it goes that evidence has changed; at least once, in any order."""
+
+    def enrich_again(self, keys: Sequence[str]) -> None:
+        """Ask for the events that depend on these evidence keys to be resolved again."""
+        ...
+
+
+class TaskQueue(Wakeups, Protocol):
     """Where follow-up work goes; at least once, in any order."""
 
     def ingest(self, locations: Sequence[str], run_id: str) -> None:
         """Ask for log files to be ingested together, by one worker."""
         ...
 
-    def ingesting(self) -> int:
-        """Give how many tasks of log files wait or are in hand."""
+    def publish_ahead(self, locations: Sequence[str]) -> None:
+        """Ask for the facts of log files to be published, before the files are ingested."""
         ...
 
-    def enrich_again(self, keys: Sequence[str]) -> None:
-        """Ask for the events that depend on these evidence keys to be resolved again."""
+    def ingesting(self) -> int:
+        """Give how many tasks of log files wait or are in hand."""
         ...
 
     def enrich_file(self, location: str) -> None:

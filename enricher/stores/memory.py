@@ -267,11 +267,15 @@ class MemoryTaskQueue:
 
     def __init__(self) -> None:
         self.groups: list[tuple[list[str], str]] = []
+        self.ahead: list[list[str]] = []
         self.keys: list[list[str]] = []
         self.raw_files: list[str] = []
 
     def ingest(self, locations: Sequence[str], run_id: str) -> None:
         self.groups.append((list(locations), run_id))
+
+    def publish_ahead(self, locations: Sequence[str]) -> None:
+        self.ahead.append(list(locations))
 
     def ingesting(self) -> int:
         return len(self.groups)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 INGEST_TASK = "enricher.ingest_log_files"
+PUBLISH_TASK = "enricher.publish_ahead"
 ENRICH_TASK = "enricher.enrich_again"
 ENRICH_FILE_TASK = "enricher.enrich_file"
 RECONCILE_TASK = "enricher.reconcile"
@@ -207,6 +208,13 @@ class CeleryTaskQueue:
     def ingest(self, locations: Sequence[str], run_id: str) -> None:
         """Ask for log files to be ingested; the arguments are references, never records."""
         self._send(INGEST_TASK, [list(locations), run_id])
+
+    def publish_ahead(self, locations: Sequence[str]) -> None:
+        """Ask for the facts of log files to be published, before the files are ingested.
+
+        Both wait in the same queue, so that what is asked for first is done first.
+        """
+        self._send(PUBLISH_TASK, [list(locations)])
 
     def enrich_again(self, keys: Sequence[str]) -> None:
         """Ask for the events behind these keys to be resolved again, soon.

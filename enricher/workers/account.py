@@ -17,7 +17,13 @@ from enricher.bootstrap import container
 from enricher.pipeline.ledger import FileReport
 from enricher.pipeline.reenrich import EnrichReport
 from enricher.pipeline.upkeep import UpkeepReport
-from enricher.stores.task_queue import DELIVER_TASKS, ENRICH_FILE_TASK, ENRICH_TASK, INGEST_TASK
+from enricher.stores.task_queue import (
+    DELIVER_TASKS,
+    ENRICH_FILE_TASK,
+    ENRICH_TASK,
+    INGEST_TASK,
+    PUBLISH_TASK,
+)
 from enricher.workers import metrics
 from enricher.workers.logs import OURS, described
 
@@ -117,6 +123,8 @@ def asked(task: str, args: Sequence[Any]) -> dict[str, Any]:
             return {**_where([str(one) for one in locations]), "run_id": run_id}
         case (name, [location, run_id]) if name == INGEST_TASK:
             return {"location": location, "run_id": run_id}
+        case (name, [[*locations]]) if name == PUBLISH_TASK:
+            return _where([str(one) for one in locations])
         case (name, [location]) if name == ENRICH_FILE_TASK:
             return {"location": location}
         case (name, [keys]) if name == ENRICH_TASK:

@@ -23,6 +23,7 @@ from enricher.stores.task_queue import (
     ENRICH_TASK,
     EVALUATE_TASK,
     INGEST_TASK,
+    PUBLISH_TASK,
     QUEUES,
     RECONCILE_TASK,
 )
@@ -34,7 +35,7 @@ Report = FileReport | EnrichReport | UpkeepReport | EvaluationReport | DeliveryR
 
 REGISTRY = CollectorRegistry()
 TASKS = (
-    *(INGEST_TASK, ENRICH_TASK, ENRICH_FILE_TASK, RECONCILE_TASK),
+    *(INGEST_TASK, PUBLISH_TASK, ENRICH_TASK, ENRICH_FILE_TASK, RECONCILE_TASK),
     *(EVALUATE_TASK, DISPATCH_TASK),
     *DELIVER_TASKS.values(),
 )

@@ -15,7 +15,7 @@ from enricher.alerts.deliver import deliver, dispatch
 from enricher.alerts.evaluate import evaluate
 from enricher.bootstrap import container
 from enricher.errors import UnavailableError
-from enricher.pipeline.ingest import ingest_log_files
+from enricher.pipeline.ingest import ingest_log_files, publish_ahead
 from enricher.pipeline.ledger import failed_entry
 from enricher.pipeline.reenrich import enrich_again, enrich_file
 from enricher.pipeline.upkeep import reconcile
@@ -27,6 +27,7 @@ from enricher.stores.task_queue import (
     ENRICH_TASK,
     EVALUATE_TASK,
     INGEST_TASK,
+    PUBLISH_TASK,
     RECONCILE_TASK,
 )
 from enricher.workers.consumer import Gathering, outlive_lost_connections
@@ -94,6 +95,13 @@ class IngestTask(Task):  # type: ignore[type-arg] # generic in the stubs only
 def ingest_log_files_task(locations: list[str], run_id: str) -> list[FileReport]:
     """Ingest log files; documents that exist are settled, facts are sets."""
     return ingest_log_files(locations, run_id, container().ingesting)
+
+
+# Acknowledged when it begins: a file that kills its worker is to be found out where it is ingested.
+@app.task(name=PUBLISH_TASK, acks_late=False, autoretry_for=(UnavailableError,), max_retries=3)
+def publish_ahead_task(locations: list[str]) -> None:
+    """Publish what log files state, before they are ingested."""
+    publish_ahead(locations, container().ingesting)
 
 
 # What went wrong unforeseen is tried again too: these tasks are the only note of what changed.

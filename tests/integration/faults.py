@@ -57,6 +57,12 @@ def many_logs(servers: Servers, folder: Path) -> Logs:
     return of_folder(servers, folder)
 
 
+def archived_logs(servers: Servers, folder: Path) -> Logs:
+    """Give more than a few tasks ingest, in folders of many accounts."""
+    write(generate(14, load_plan(events=20_000, accounts=10)), folder)
+    return of_folder(servers, folder)
+
+
 def of_folder(servers: Servers, folder: Path) -> Logs:
     below = folder / "AWSLogs"
     return Logs(below, sorted(below.rglob("*.json.gz")), servers.expected(below))

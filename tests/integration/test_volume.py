@@ -11,6 +11,7 @@ import psutil
 
 from enricher.cloudtrail import codec
 from enricher.cloudtrail.times import format_time
+from tests.integration.faults import archived_logs, check
 from tests.integration.servers import EVENTS, until
 
 if TYPE_CHECKING:
@@ -201,3 +202,22 @@ def memory(pid: int) -> float:
     (child,) = psutil.Process(pid).children()
     held: int = child.memory_info().rss
     return held / 2**20
+
+
+def test_a_listing_that_is_read_for_its_evidence_first_is_written_once(
+    servers: Servers, tmp_path: Path, say: Callable[[str], None]
+) -> None:
+    """Its folders are those of accounts, and what explains an event is often in a later one."""
+    logs = archived_logs(servers, tmp_path)
+    rewritten: dict[str, int] = {}
+    for option in ("--no-evidence-first", "--evidence-first"):
+        servers.empty()
+        servers.start_worker()
+        servers.run("ingest", "--wait", option, logs.folder)
+        again = {"query": {"range": {"enriched.revision": {"gt": 1}}}}
+        rewritten[option] = servers.opensearch.count(index=EVENTS, body=again)["count"]
+        check(servers, logs.expected)
+    late, ahead = rewritten.values()
+    say(f"of {len(logs.expected):,} events {late:,} are written again, evidence first {ahead:,}")
+    assert late > 1_000
+    assert ahead < late / 20

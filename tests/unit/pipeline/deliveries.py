@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from enricher.cloudtrail.reading import InputLimits
 from enricher.enrichers.registry import built_in
 from enricher.errors import UnavailableError
 from enricher.pipeline.documents import VOLATILE, Period
-from enricher.pipeline.ingest import IngestServices, ingest_log_files
+from enricher.pipeline.ingest import IngestServices, ingest_log_files, publish_ahead
 from enricher.pipeline.offline import Explained, explain
 from enricher.pipeline.ports import WriteResult, Written
 from enricher.pipeline.reenrich import EnrichServices, enrich_again, enrich_file
@@ -24,6 +25,8 @@ from enricher.stores.memory import (
     MemoryLogFiles,
     MemoryTaskQueue,
 )
+from tools.trailgen.generate import generate
+from tools.trailgen.plan import small_plan
 
 if TYPE_CHECKING:
     import random
@@ -37,6 +40,7 @@ SAMPLES = Path(__file__).parents[3] / "samples"
 LIMITS = InputLimits()
 NOW = datetime(2026, 3, 3, tzinfo=UTC)
 RUN = "run-1"
+SEEDS = (*range(8), 20)  # of generated trails
 # What an open window says otherwise than a closed one.
 OF_THE_WINDOW = VOLATILE | {"state", "waiting_for"}
 
@@ -76,7 +80,16 @@ class Deliveries:
 
     def ingest_together(self, locations: Sequence[str], run_id: str = RUN) -> list[FileReport]:
         """Ingest several of the files as one task."""
-        services = IngestServices(
+        return ingest_log_files(locations, run_id, self.ingesting)
+
+    def publish_ahead(self, locations: Sequence[str]) -> None:
+        """Publish the facts of several of the files, and ingest none."""
+        publish_ahead(locations, self.ingesting)
+
+    @property
+    def ingesting(self) -> IngestServices:
+        """What ingesting needs."""
+        return IngestServices(
             source=MemoryLogFiles(self.files),
             index=self.index,
             store=self.store,
@@ -89,7 +102,6 @@ class Deliveries:
             batch_records=self.batch_records,
             enrich_at_ingest=self.enrich_at_ingest,
         )
-        return ingest_log_files(locations, run_id, services)
 
     def ingest_all(self) -> list[FileReport]:
         """Ingest every file, then do all work that follows."""
@@ -210,3 +222,35 @@ def sample_files() -> dict[str, bytes]:
     """Give the project's samples, by path."""
     found = sorted((SAMPLES / "AWSLogs").rglob("*.json.gz"))
     return {str(path.relative_to(SAMPLES)): path.read_bytes() for path in found}
+
+
+@cache
+def trail_files(seed: int) -> dict[str, bytes]:
+    """Give the log files of a generated trail."""
+    trail = generate(seed, small_plan())
+    return {path: log_file(records) for path, records in trail.files().items()}
+
+
+@cache
+def trail_records(seed: int) -> dict[str, bytes]:
+    """Give the same trail with each record in a file of its own."""
+    records = generate(seed, small_plan()).records
+    return {f"{number}.json.gz": log_file([one]) for number, one in enumerate(records)}
+
+
+def shuffled(names: Iterable[str], rng: random.Random) -> list[str]:
+    """Give the names in another order."""
+    order = list(names)
+    rng.shuffle(order)
+    return order
+
+
+def differences(found: dict[str, Json], expected: dict[str, Json]) -> dict[str, object]:
+    """Give what differs, small enough to read; the ids must be the same."""
+    assert found.keys() == expected.keys()
+    return {
+        f"{name} {part}": (found[name].get(part), expected[name].get(part))
+        for name in expected
+        for part in sorted(expected[name].keys() | found[name].keys())
+        if found[name].get(part) != expected[name].get(part)
+    }

@@ -55,6 +55,25 @@ def test_what_is_queued_is_in_the_ledger() -> None:
     assert entry["queued_at"] == "2026-03-03T00:00:00Z"
 
 
+@pytest.mark.parametrize(
+    ("sizes", "tasks"),
+    [
+        pytest.param([], 0, id="none"),
+        pytest.param([900 * KIB], 0, id="one"),
+        pytest.param([KIB] * 256, 0, id="one-task's"),
+        pytest.param([KIB] * 257, 2, id="two-tasks'"),
+        pytest.param([900 * KIB] * 3, 3, id="large-ones"),
+    ],
+)
+def test_files_of_several_tasks_are_published_ahead(sizes: list[int | None], tasks: int) -> None:
+    house, files = House(), stats(*sizes)
+    house.intake.publish_ahead(iter(files))
+    assert len(house.queue.ahead) == tasks
+    published = [location for group in house.queue.ahead for location in group]
+    assert published == ([file.location for file in files] if tasks else [])
+    assert (house.queue.groups, house.ledger.files) == ([], {})
+
+
 def test_what_the_queue_lost_is_queued_again() -> None:
     house = House()
     house.intake.take(stats(1, 2), "run")

@@ -4,58 +4,24 @@ from __future__ import annotations
 
 import random
 from functools import cache
-from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.pipeline.deliveries import Deliveries, log_file, sample_files
-from tools.trailgen.generate import generate
-from tools.trailgen.plan import small_plan
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from tests.unit.pipeline.deliveries import Json
-
-SEEDS = (*range(8), 20)
-
-
-@cache
-def trail_files(seed: int) -> dict[str, bytes]:
-    """Give the log files of a generated trail."""
-    trail = generate(seed, small_plan())
-    return {path: log_file(records) for path, records in trail.files().items()}
-
-
-@cache
-def trail_records(seed: int) -> dict[str, bytes]:
-    """Give the same trail with each record in a file of its own."""
-    records = generate(seed, small_plan()).records
-    return {f"{number}.json.gz": log_file([one]) for number, one in enumerate(records)}
+from tests.unit.pipeline.deliveries import (
+    SEEDS,
+    Deliveries,
+    differences,
+    sample_files,
+    shuffled,
+    trail_files,
+    trail_records,
+)
 
 
 @cache
 def samples() -> dict[str, bytes]:
     """Give the samples, read once."""
     return sample_files()
-
-
-def shuffled(names: Iterable[str], rng: random.Random) -> list[str]:
-    """Give the names in another order."""
-    order = list(names)
-    rng.shuffle(order)
-    return order
-
-
-def differences(found: dict[str, Json], expected: dict[str, Json]) -> dict[str, object]:
-    """Give what differs, small enough to read; the ids must be the same."""
-    assert found.keys() == expected.keys()
-    return {
-        f"{name} {part}": (found[name].get(part), expected[name].get(part))
-        for name in expected
-        for part in sorted(expected[name].keys() | found[name].keys())
-        if found[name].get(part) != expected[name].get(part)
-    }
 
 
 def deliver(files: dict[str, bytes], rng: random.Random, *, at_ingest: bool = True) -> Deliveries:
