@@ -42,9 +42,9 @@ QUEUES = (INGEST_QUEUE, ENRICH_QUEUE, ALERTS_QUEUE, DELIVERY_QUEUE)
 _IN_HAND = "unacked"  # where kombu keeps messages until they are acknowledged
 NOTED = "enricher:again"  # keys that are to be sent, each with a mark of who asked last
 _GATHERING = "enricher:gathering"  # is there where some worker has sent them a moment ago
-_GATHERED = "enricher:gathered"  # the same, for longer
+GATHERED = "enricher:gathered"  # the same, for longer
 GATHER_EVERY = timedelta(seconds=1)
-GATHER_EVERY_WHILE_BUSY = timedelta(seconds=5)
+GATHER_EVERY_WHILE_BUSY = timedelta(seconds=30)
 # Forget keys that were sent, but for those that were asked for again meanwhile: KEYS = noted keys;
 # ARGV = key and mark in turn.
 _SENT = """
@@ -240,11 +240,11 @@ class CeleryTaskQueue:
         with _translated():
             if not self._client.hlen(NOTED):
                 return 0
-            if self._client.llen(INGEST_QUEUE) and self._client.exists(_GATHERED):
+            if self._client.llen(INGEST_QUEUE) and self._client.exists(GATHERED):
                 return 0
             if not self._client.set(_GATHERING, "", px=GATHER_EVERY * 0.9, nx=True):
                 return 0
-            self._client.set(_GATHERED, "", px=GATHER_EVERY_WHILE_BUSY * 0.9)
+            self._client.set(GATHERED, "", px=GATHER_EVERY_WHILE_BUSY * 0.9)
             found: Any = self._client.hgetall(NOTED)  # not awaited
             noted = [(key.decode(), mark) for key, mark in found.items()]
         for start in range(0, len(noted), _KEYS_PER_TASK):

@@ -17,6 +17,7 @@ from enricher.stores.task_queue import (
     ENRICH_TASK,
     GATHER_EVERY,
     GATHER_EVERY_WHILE_BUSY,
+    GATHERED,
     INGEST_QUEUE,
     NOTED,
     CeleryTaskQueue,
@@ -118,7 +119,9 @@ def test_while_files_wait_it_is_sent_nevertheless(
         queue.enrich_again([key])
         assert queue.gather() == 1
         assert queue.gather() == 0
-        time.sleep(GATHER_EVERY_WHILE_BUSY.total_seconds())
+        assert 0 < client.pttl(GATHERED) <= GATHER_EVERY_WHILE_BUSY.total_seconds() * 1_000
+        client.pexpire(GATHERED, 1)
+        time.sleep(GATHER_EVERY.total_seconds())
     assert len([task for task, _ in sent(client) if task == ENRICH_TASK]) == 2
 
 

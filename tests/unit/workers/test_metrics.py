@@ -11,7 +11,13 @@ import pytest
 from enricher.pipeline.ledger import FileReport, FileStatus
 from enricher.pipeline.reenrich import EnrichReport
 from enricher.pipeline.upkeep import UpkeepReport
-from enricher.stores.task_queue import ENRICH_FILE_TASK, ENRICH_TASK, INGEST_TASK, RECONCILE_TASK
+from enricher.stores.task_queue import (
+    ENRICH_FILE_TASK,
+    ENRICH_TASK,
+    INGEST_TASK,
+    PUBLISH_TASK,
+    RECONCILE_TASK,
+)
 from enricher.workers import metrics
 from enricher.workers.account import asked, line_of
 
@@ -134,6 +140,7 @@ def test_reports_are_found_in_what_a_task_returns(result: object, count: int) ->
         (INGEST_TASK, ["/a", "run"], {"location": "/a", "run_id": "run"}),
         (INGEST_TASK, [["/a"], "run"], {"location": "/a", "run_id": "run"}),
         (INGEST_TASK, [["/a", "/b"], "run"], {"files": 2, "run_id": "run"}),
+        (PUBLISH_TASK, [["/a", "/b"]], {"files": 2}),
         (ENRICH_FILE_TASK, ["/a"], {"location": "/a"}),
         (ENRICH_TASK, [["key-a", "key-b"]], {"keys": 2}),
         (RECONCILE_TASK, [], {}),
