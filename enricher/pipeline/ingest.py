@@ -43,6 +43,7 @@ _ENOUGH_TO_TELL = 1_000  # records that stand for a file whose end is not read y
 MOST_ATTEMPTS = 3
 NOT_CLOUDTRAIL = "not-cloudtrail"
 _PIECE_BYTES = 32 << 20
+_NO_RUN = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,10 +102,7 @@ def ingest_log_files(
     Raises:
         UnavailableError: If a server does not answer; nothing is lost by calling again.
     """
-    reports = [
-        FileReport(location=location, run_id=run_id, started_at=services.clock.now())
-        for location in locations
-    ]
+    reports = _reports(locations, run_id, services)
     with _attempt(reports, services):
         if len(reports) > 1 and any(report.attempts > 1 for report in reports):
             for location in locations:
@@ -127,16 +125,19 @@ def publish_ahead(locations: Sequence[str], services: IngestServices) -> None:
     Raises:
         UnavailableError: If a server does not answer; nothing depends on this but the cost.
     """
-    reports = [
-        FileReport(location=location, run_id="", started_at=services.clock.now())
-        for location in locations
-    ]
-    for batch in _batches(reports, services):
+    for batch in _batches(_reports(locations, _NO_RUN, services), services):
         stated: list[Stated] = []
         for piece in batch:
             _give_up_if_mostly_refused(piece, services)
             stated += [state(one.record, one.body.notes) for one in piece.readable]
         publish(stated, services.store, services.queue)
+
+
+def _reports(locations: Sequence[str], run_id: str, services: IngestServices) -> list[FileReport]:
+    return [
+        FileReport(location=location, run_id=run_id, started_at=services.clock.now())
+        for location in locations
+    ]
 
 
 @contextmanager
