@@ -225,7 +225,7 @@ class _Places:
     def after(self, scope: str, folder: str) -> str | None:
         """Give the key to begin behind; None for the first."""
         self.covered[scope] = self.since
-        checkpoint = self.checkpoints.load(scope) if self.checkpoints else None
+        checkpoint = None if self.checkpoints is None else self.checkpoints.load(scope)
         if checkpoint is None or not covers(checkpoint, self.since):
             return None
         self.covered[scope] = checkpoint.since
